@@ -1,0 +1,74 @@
+"""Everything that is run on this project; CI runs the same sessions."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.sessions = ["lint", "types", "tests", "docs"]
+nox.options.default_venv_backend = "venv"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+TENSORFLOWS = ["2.16.2", "2.18.1", "2.20.0", "2.21.0"]
+SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+
+
+def _install(session: nox.Session, *groups: str) -> None:
+    """Install the package as a user would, and what the groups of pyproject.toml name."""
+    session.install("-q", ".", *(each for group in groups for each in nox.project.dependency_groups(PROJECT, group)))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check format and style."""
+    session.install("-q", *nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types, strictly."""
+    _install(session, "types")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests and the examples of the docstrings; arguments go to pytest."""
+    _install(session, "test")
+    session.run("pytest", *session.posargs, env=SETTINGS)
+
+
+@nox.session
+@nox.parametrize(
+    ("python", "tensorflow"),
+    [(p, t) for p in PYTHONS for t in TENSORFLOWS if (p, t) not in {("3.13", "2.16.2"), ("3.13", "2.18.1")}],
+)
+def matrix(session: nox.Session, tensorflow: str) -> None:
+    """Run the tests on every Python with every TensorFlow that has wheels for it."""
+    _install(session, "test")
+    session.install("-q", f"tensorflow=={tensorflow}")
+    session.run("pytest", *session.posargs, env=SETTINGS)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation, warnings being errors."""
+    _install(session, "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build", env=SETTINGS)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Fine-tune from a checkpoint on real digits, and tell the TensorFlow 1 story; under two minutes."""
+    _install(session, "demo")
+    session.run("python", "docs/demo.py", env=SETTINGS)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure first restores beside TensorFlow's own, each way in fresh processes."""
+    _install(session, "bench")
+    session.run("python", "benchmarks/restore.py", *session.posargs, env=SETTINGS)
