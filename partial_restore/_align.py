@@ -1,0 +1,84 @@
+"""Which root stands before the names of a side, as ``model/`` does in `Checkpoint(model=…)`. Pure; standard library only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from partial_restore._keys import Key, Prefix, Row, beneath, by_key, common
+
+Root = tuple[Prefix, Prefix]
+
+
+def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> list[Root]:
+    """Return the (source root, target root) to set aside; more than one if which is undecidable.
+
+    A root that stands before every name of a side is tried first, beside none at all. Only if nothing matches so
+    may a root be one of several first segments, as of a model that wraps another: then it must be the only one.
+    """
+    full: list[Root] = [
+        ((), ()),
+        *((root, ()) for root in _covering(theirs)),
+        *(((), root) for root in _covering(ours)),
+    ]
+    scores = {root: _matched(beneath(ours, root[1]), beneath(theirs, root[0])) for root in full}
+    fitting = [root for root, (matched, _) in scores.items() if matched]
+    if fitting:
+        return _best(fitting, scores, len({row.entry for row in ours}), len({row.entry for row in theirs}))
+    return (_fitting_tops(ours, theirs) if tops else []) or [((), ())]
+
+
+def _matched(ours: Sequence[tuple[int, Key]], theirs: Sequence[tuple[int, Key]]) -> tuple[int, int]:
+    """Return how many targets and how many sources are in a common pair."""
+    pairs = list(common(by_key(ours), by_key(theirs)))
+    return len({t for t, _, _ in pairs}), len({s for _, s, _ in pairs})
+
+
+def _best(fitting: list[Root], scores: Mapping[Root, tuple[int, int]], targets: int, sources: int) -> list[Root]:
+    """Return the alignment that explains strictly most, if it is none at all or explains a whole side; else all."""
+    ordered = sorted(fitting, key=lambda root: scores[root], reverse=True)
+    if len(ordered) == 1:
+        return ordered
+    best, score = ordered[0], scores[ordered[0]]
+    strictly = score[0] > scores[ordered[1]][0]
+    whole = score[0] == targets or score[1] == sources
+    return [best] if strictly and (best == ((), ()) or whole) else ordered
+
+
+def _covering(rows: Sequence[Row]) -> list[Prefix]:
+    """Return the roots that stand before every name of a side; names of one segment (``step``) do not count."""
+    names: dict[int, list[Prefix]] = defaultdict(list)
+    for row in rows:
+        names[row.entry].append(row.segments)
+    deep = [held for held in names.values() if all(len(segments) > 1 for segments in held)]
+    if not deep:
+        return []
+    roots = {segments[:depth] for segments in deep[0] for depth in range(1, len(segments))}
+    return sorted(root for root in roots if all(any(name[: len(root)] == root for name in held) for held in deep))
+
+
+def _fitting_tops(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Root]:
+    """Return the first segments of either side that, set aside, make any names meet."""
+    everything, everyone = by_key(beneath(ours, ())), by_key(beneath(theirs, ()))
+    fitting: list[Root] = []
+    for top, rows in _by_top(theirs).items():
+        if any(True for _ in common(everything, by_key(beneath(rows, (top,))))):
+            fitting.append(((top,), ()))
+    for top, rows in _by_top(ours).items():
+        if any(True for _ in common(by_key(beneath(rows, (top,))), everyone)):
+            fitting.append(((), (top,)))
+    return fitting
+
+
+def _by_top(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    tops: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if len(row.segments) > 1:
+            tops[row.segments[0]].append(row)
+    return tops
+
+
+def root_texts(root: Root) -> Iterator[str]:
+    for side, prefix in zip(("the checkpoint's", "the model's"), root, strict=True):
+        if prefix:
+            yield f"{side} root {'/'.join(prefix)}/"

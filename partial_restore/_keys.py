@@ -1,0 +1,157 @@
+"""Names made comparable: what a person chose stands for itself, a position for its rank among as many. Pure; standard library only.
+
+A segment that is a position (a place in a list, an automatic number such as ``dense_3``) becomes its rank among its
+siblings together with their number, so that two of them are equal only where both sides have the same number of
+siblings: then the pairing in order is forced. Adding, removing or re-typing a layer changes the number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from partial_restore._types import Name
+
+Key = tuple["str | tuple[str, int, int]", ...]
+Prefix = tuple[str, ...]
+Index = Mapping[Key, Collection[int]]
+
+AUTOMATIC = frozenset(
+    [
+        "Variable",
+        "variable",
+        "model",
+        "functional",
+        "sequential",
+        "dense",
+        "einsum_dense",
+        "embedding",
+        "reversible_embedding",
+        "conv",
+        "conv1d",
+        "conv2d",
+        "conv3d",
+        "conv1d_transpose",
+        "conv2d_transpose",
+        "conv3d_transpose",
+        "depthwise_conv1d",
+        "depthwise_conv2d",
+        "separable_conv1d",
+        "separable_conv2d",
+        "batch_normalization",
+        "batch_normalization_v1",
+        "layer_normalization",
+        "group_normalization",
+        "rms_normalization",
+        "unit_normalization",
+        "spectral_normalization",
+        "normalization",
+        "lstm",
+        "gru",
+        "simple_rnn",
+        "rnn",
+        "lstm_cell",
+        "gru_cell",
+        "simple_rnn_cell",
+        "stacked_rnn_cells",
+        "basic_lstm_cell",
+        "multi_rnn_cell",
+        "conv_lstm1d",
+        "conv_lstm2d",
+        "conv_lstm3d",
+        "bidirectional",
+        "time_distributed",
+        "multi_head_attention",
+        "group_query_attention",
+        "grouped_query_attention",
+        "attention",
+        "additive_attention",
+        "p_re_lu",
+        "seed_generator",
+        "layer",
+        "Conv",
+        "fully_connected",
+        "BatchNorm",
+        "SeparableConv2d",
+    ]
+)
+"""Names that TensorFlow 1, tf_slim and both Keras number on their own. A target adds those of its own classes."""
+
+_NUMBERED = re.compile(r"(.+)_(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One name of one entry, ready to compare."""
+
+    entry: int
+    segments: Prefix
+    key: Key
+
+
+def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str]) -> list[Row]:
+    """Return the names with their keys; the first ``pins`` segments of a name are taken literally."""
+    listed = [
+        (entry, name, [_position(name, i, bases) if i >= pins else None for i in range(len(name.segments))])
+        for entry, name, pins in names
+    ]
+    numbers: dict[tuple[Prefix, str], set[int]] = defaultdict(set)
+    for _, name, positions in listed:
+        for i, position in enumerate(positions):
+            if position is not None:
+                numbers[name.segments[:i], position[0]].add(position[1])
+    ranks = {scope: {number: rank for rank, number in enumerate(sorted(held))} for scope, held in numbers.items()}
+    rows = []
+    for entry, name, positions in listed:
+        key: list[str | tuple[str, int, int]] = []
+        for i, position in enumerate(positions):
+            if position is None:
+                key.append(name.segments[i])
+            else:
+                rank = ranks[name.segments[:i], position[0]]
+                key.append((position[0], rank[position[1]], len(rank)))
+        rows.append(Row(entry, name.segments, tuple(key)))
+    return rows
+
+
+def _position(name: Name, i: int, bases: Collection[str]) -> tuple[str, int] | None:
+    """Return (kind, number) if segment ``i`` is a position: a place in a list or an automatic name."""
+    segment = name.segments[i]
+    if segment.isdecimal():
+        return "", int(segment)
+    if name.said[i]:
+        return None
+    numbered = _NUMBERED.fullmatch(segment)
+    if numbered and numbered[1] in bases:
+        return numbered[1], int(numbered[2])
+    return (segment, -1) if segment in bases else None
+
+
+def by_key(rows: Iterable[tuple[int, Key]]) -> dict[Key, set[int]]:
+    index: dict[Key, set[int]] = defaultdict(set)
+    for entry, key in rows:
+        index[key].add(entry)
+    return index
+
+
+def beneath(rows: Iterable[Row], root: Prefix) -> list[tuple[int, Key]]:
+    """Return the rows under a root, with their keys from there on."""
+    depth = len(root)
+    return [(row.entry, row.key[depth:]) for row in rows if row.segments[:depth] == root and len(row.key) > depth]
+
+
+def common(ours: Index, theirs: Index) -> Iterator[tuple[int, int, Key]]:
+    """Yield (target, source, key) for every key that belongs to exactly one entry of either side."""
+    for key in ours if len(ours) < len(theirs) else theirs:
+        if len(ours.get(key, ())) == 1 and len(theirs.get(key, ())) == 1:
+            yield next(iter(ours[key])), next(iter(theirs[key])), key
+
+
+def is_said(key: Key) -> bool:
+    return all(isinstance(part, str) for part in key)
+
+
+def unnumbered(key: Key) -> Key:
+    return tuple(part if isinstance(part, str) else (part[0], 0, 0) for part in key)

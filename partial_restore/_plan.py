@@ -1,0 +1,139 @@
+"""Two lists of entries in, the whole decision out. Total: never raises for data, never reads, knows no TensorFlow.
+
+What cannot be decided is an `Outcome` with its candidates, so that a dry run shows the whole picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from partial_restore._cast import Cast, is_castable
+from partial_restore._match import Pairing, pair
+from partial_restore._select import Renamed, Rule, Test, apply_rules
+from partial_restore._types import GROUP_REASONS, Decision, Entry, Match, Outcome, Skip
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the caller asked for, compiled."""
+
+    include: Sequence[Test] = ()
+    exclude: Sequence[Test] = ()
+    rename: Sequence[Rule] = ()
+    cast: Cast = "same_kind"
+    automatic: Collection[str] = field(default=frozenset())
+
+
+def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request) -> Decision:
+    """Return one outcome per variable and one per tensor.
+
+    >>> from partial_restore._types import name_of
+    >>> entry = Entry("w", (name_of("w"),), (), (2,), "float32")
+    >>> decide([entry], [entry], Request()).matches[0].outcome
+    <Outcome.LOADED: 'loaded'>
+    """
+    ours = [entry for entry in targets if entry.group == "model"]
+    renamed_all = [apply_rules(request.rename, entry) for entry in sources]
+    theirs = [(entry, renamed) for entry, renamed in zip(sources, renamed_all, strict=True) if entry.group == "model"]
+    free = [entry for entry, _ in theirs]
+    pairing = pair(ours, free, [renamed for _, renamed in theirs], request.automatic)
+    places = {entry.key: t for t, entry in enumerate(ours)}
+    matches = tuple(_match(entry, places.get(entry.key), free, pairing, request) for entry in targets)
+    return Decision(matches, tuple(_skips(sources, renamed_all, matches)), pairing.roots)
+
+
+def _match(target: Entry, t: int | None, sources: Sequence[Entry], pairing: Pairing, request: Request) -> Match:
+    if t is None:
+        return Match(target, Outcome.UNSELECTED, GROUP_REASONS[target.group])
+    paired = _pair(target, t, sources, pairing)
+    reason = unselected(target, request)
+    if reason:
+        return Match(target, Outcome.UNSELECTED, reason, paired.source, paired.candidates, paired.rule)
+    return _fitting(paired, request.cast)
+
+
+def unselected(target: Entry, request: Request) -> str:
+    """Return why a variable is not selected, or an empty string. ``exclude`` wins."""
+    for test in request.exclude:
+        if test.accepts(target):
+            return f"excluded by {test.text}"
+    if request.include and not any(test.accepts(target) for test in request.include):
+        return "not included"
+    return ""
+
+
+def _pair(target: Entry, t: int, sources: Sequence[Entry], pairing: Pairing) -> Match:
+    """Take the most certain candidates; more than one of them is no certainty."""
+    said, named = pairing.said.get(t, {}), pairing.named.get(t, ())
+    if said:
+        several = sorted({*said, *named})
+        if len(several) > 1:
+            rule = ", ".join(dict.fromkeys(said.values()))
+            return _several(Match(target, Outcome.COLLIDED, "rename puts them here", rule=rule), sources, several)
+        return Match(target, Outcome.LOADED, "renamed", sources[several[0]], rule=said[several[0]])
+    for candidates, reason in ((named, "same name"), (pairing.numbered.get(t, ()), "same number, of as many")):
+        if len(candidates) > 1:
+            return _several(Match(target, Outcome.AMBIGUOUS, "its names lead to several tensors"), sources, candidates)
+        if candidates:
+            return Match(target, Outcome.LOADED, reason, sources[next(iter(candidates))])
+    undecided = pairing.undecided.get(t, ())
+    if undecided:
+        return _several(Match(target, Outcome.AMBIGUOUS, "its name is shared, or only a number"), sources, undecided)
+    nameless = pairing.nameless.get(target.shape, ())
+    if nameless:
+        return _several(
+            Match(target, Outcome.AMBIGUOUS, "the checkpoint has tensors of its shape without a name"),
+            sources,
+            nameless,
+        )
+    return Match(target, Outcome.MISSING, Outcome.MISSING.value)
+
+
+def _several(match: Match, sources: Sequence[Entry], candidates: Collection[int]) -> Match:
+    return replace(match, candidates=tuple(sources[s] for s in sorted(candidates)))
+
+
+def _fitting(match: Match, cast: Cast) -> Match:
+    """Hold a pair against shapes and dtypes."""
+    target, source = match.target, match.source
+    if match.outcome is not Outcome.LOADED or source is None:
+        return match
+    if source.shape != target.shape:
+        return replace(
+            match,
+            outcome=Outcome.MISMATCHED,
+            reason=f"shape {source.shape} in the checkpoint, {target.shape} in the model",
+        )
+    if not is_castable(source.dtype, target.dtype, cast):
+        return replace(
+            match, outcome=Outcome.UNCASTABLE, reason=f"{source.dtype} in the checkpoint, {target.dtype} in the model"
+        )
+    return match
+
+
+def _skips(sources: Sequence[Entry], renamed: Sequence[Renamed | None], matches: Sequence[Match]) -> Iterator[Skip]:
+    """Yield every tensor that no variable takes, with the reason."""
+    used = {match.source.key for match in matches if match.source and match.outcome is Outcome.LOADED}
+    near: dict[str, Match] = {}
+    for match in matches:
+        for source in (match.source, *match.candidates):
+            if source is not None:
+                near.setdefault(source.key, match)
+    for source, rule in zip(sources, renamed, strict=True):
+        if source.key not in used:
+            yield Skip(source, _skip_reason(source, rule, near.get(source.key)))
+
+
+def _skip_reason(source: Entry, renamed: Renamed | None, match: Match | None) -> str:
+    if source.group != "model":
+        return GROUP_REASONS[source.group]
+    if renamed is not None and not renamed.names:
+        return f"dropped by rename {renamed.rule}"
+    if match is not None and match.outcome is Outcome.UNSELECTED:
+        return f"its variable is {match.reason}"
+    if match is not None:
+        return f"its variable is refused: {match.outcome.value}"
+    if renamed is not None:
+        return f"renamed by {renamed.rule} to what is no variable of the model"
+    return "no variable of the model has its name"

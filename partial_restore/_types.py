@@ -1,0 +1,127 @@
+"""The nouns that every part of the package speaks: what a side has, and what was decided.
+
+Frozen data and nothing else: standard library only, no TensorFlow, no I/O.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Group = Literal["model", "optimizer", "metric", "seed", "internal"]
+"""What an entry is part of. Only ``model`` is restored unless the caller asks for more."""
+
+GROUP_REASONS: dict[str, str] = {
+    "optimizer": "optimizer state is not restored",
+    "metric": "metric state is not restored",
+    "seed": "the state of a random generator is not restored",
+    "internal": "bookkeeping of the file, not a weight",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A path of segments under which a side knows a tensor.
+
+    ``said`` marks the segments that a person is known to have chosen (an attribute, a key of a mapping).
+    The others may be automatic, such as ``dense_3``; a number in a list is a position whatever is said.
+    """
+
+    segments: tuple[str, ...]
+    said: tuple[bool, ...]
+
+    @property
+    def text(self) -> str:
+        return "/".join(self.segments)
+
+
+def name_of(text: str, *, said: bool = False) -> Name:
+    """Return the name that ``text`` spells, its segments separated by ``/``."""
+    segments = tuple(text.split("/"))
+    return Name(segments, (said,) * len(segments))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One tensor of a checkpoint or one variable of a model.
+
+    ``paths`` are where it stands (attributes, layers, list places; the first is the one shown),
+    ``given`` what it was called (the name of an op, a layer's path). Either may be empty, not both. A ``nameless``
+    tensor has only a place in a list that is ordered anew by every training: it can be renamed, never matched.
+    """
+
+    key: str
+    paths: tuple[Name, ...]
+    given: tuple[Name, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    group: Group = "model"
+    itemsize: int = 0
+    nameless: bool = False
+
+    @property
+    def name(self) -> str:
+        return (self.paths or self.given)[0].text
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.itemsize
+
+
+class Outcome(enum.Enum):
+    """What was decided about one variable of the model."""
+
+    LOADED = "loaded"
+    UNSELECTED = "not selected"
+    MISSING = "not in the checkpoint"
+    MISMATCHED = "the shapes differ"
+    UNCASTABLE = "the dtypes do not convert"
+    AMBIGUOUS = "undecidable"
+    COLLIDED = "two tensors for one variable"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The decision for one variable: its outcome, the tensor (or the candidates), why, and by which rule."""
+
+    target: Entry
+    outcome: Outcome
+    reason: str
+    source: Entry | None = None
+    candidates: tuple[Entry, ...] = ()
+    rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A tensor of the checkpoint that goes nowhere, and why."""
+
+    source: Entry
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The whole plan as data: one `Match` per variable, one `Skip` per tensor that no variable takes."""
+
+    matches: tuple[Match, ...]
+    skipped: tuple[Skip, ...]
+    roots: tuple[str, ...] = ()
+
+    def of(self, *outcomes: Outcome) -> list[Match]:
+        return [match for match in self.matches if match.outcome in outcomes]
+
+
+def listing(texts: Sequence[str], limit: int = 20) -> str:
+    """Return the texts as indented lines; past ``limit`` the rest is counted, not shown."""
+    lines = [f"  {text}" for text in texts[:limit]]
+    if len(texts) > limit:
+        lines.append(f"  … and {len(texts) - limit} more")
+    return "\n".join(lines)

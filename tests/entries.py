@@ -1,0 +1,41 @@
+"""Entries for the tests of the pure modules: what a side looks like, in one line each."""
+
+from __future__ import annotations
+
+from partial_restore._types import Entry, Group, Name, name_of
+
+
+def tensor(text: str, shape: tuple[int, ...] = (2,), dtype: str = "float32", **more: object) -> Entry:
+    """A tensor or variable that is known by its name alone, which a person may or may not have chosen."""
+    names = tuple(dict.fromkeys((name_of(text, said=True), name_of(text))))
+    return _entry(text, names, names, shape, dtype, **more)
+
+
+def variable(text: str, shape: tuple[int, ...] = (2,), dtype: str = "float32", **more: object) -> Entry:
+    """A variable of a graph: whether a person chose its name is not known."""
+    names = (name_of(text),)
+    return _entry(text, names, names, shape, dtype, **more)
+
+
+def attribute(text: str, *given: str, shape: tuple[int, ...] = (2,), **more: object) -> Entry:
+    """A variable under attributes, as a module or a subclassed model has it."""
+    return _entry(text, (name_of(text, said=True),), tuple(map(name_of, given)), shape, "float32", **more)
+
+
+def layer(text: str, *more_paths: str, shape: tuple[int, ...] = (2,)) -> Entry:
+    """A variable of a layer, as a Functional model has it: by the layer's name, which Keras may have made up."""
+    paths = tuple(map(name_of, (text, *more_paths)))
+    return _entry(text, paths, paths[:1], shape, "float32")
+
+
+def _entry(
+    text: str,
+    paths: tuple[Name, ...],
+    given: tuple[Name, ...],
+    shape: tuple[int, ...],
+    dtype: str,
+    group: Group = "model",
+    *,
+    nameless: bool = False,
+) -> Entry:
+    return Entry(text, paths, given, shape, dtype, group, 4, nameless)

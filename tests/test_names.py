@@ -1,0 +1,136 @@
+"""Names of the variables in object graphs as Keras and TensorFlow record them."""
+
+from __future__ import annotations
+
+from partial_restore._names import Node, group_of_key, names_of_graph
+
+
+class Graph:
+    """Builds nodes from paths: the last segment of each is a variable with a full name."""
+
+    def __init__(self, paths: dict[str, str], labels: dict[str, str] | None = None) -> None:
+        self.children: list[list[tuple[str, int]]] = [[]]
+        self.full_names: dict[int, str] = {}
+        self.labels: dict[int, str] = {}
+        self.places: dict[str, int] = {"": 0}
+        for path, full_name in paths.items():
+            self.full_names[self.add(path)] = full_name
+        for path, label in (labels or {}).items():
+            self.labels[self.add(path)] = label
+
+    def add(self, path: str) -> int:
+        if path not in self.places:
+            parent, _, segment = path.rpartition("/")
+            home = self.add(parent)
+            self.places[path] = len(self.children)
+            self.children.append([])
+            self.children[home].append((segment, self.places[path]))
+        return self.places[path]
+
+    def names(self) -> dict[str, tuple[list[str], list[str], str]]:
+        nodes = [Node(children, self.full_names.get(i), self.labels.get(i)) for i, children in enumerate(self.children)]
+        found = names_of_graph(nodes, list(self.full_names))
+        by_place = {place: path for path, place in self.places.items()}
+        return {
+            by_place[i]: ([n.text for n in names.paths], [n.text for n in names.given], names.group)
+            for i, names in found.items()
+        }
+
+
+def test_attributes_stand_as_they_are_and_tell_all() -> None:
+    names = Graph({"enc/l1/w": "w"}).names()
+    assert names == {"enc/l1/w": (["enc/l1/w"], [], "model")}
+
+
+def test_layer_lists_are_read_by_the_names_of_the_layers() -> None:
+    names = Graph(
+        {"_functional/_operations/1/_kernel": "seq/b0/kernel", "_functional/_operations/1/bias": "seq/b0/bias"}
+    ).names()
+    assert names["_functional/_operations/1/_kernel"] == (["b0/kernel"], ["seq/b0/kernel"], "model")
+
+
+def test_layer_lists_of_tf_keras_are_read_too() -> None:
+    names = Graph({"layer_with_weights-0/kernel": "b0/kernel", "layer-1/kernel": "b0/kernel"}).names()
+    assert names["layer_with_weights-0/kernel"][0] == ["b0/kernel"]
+
+
+def test_nested_layers_take_a_segment_each() -> None:
+    names = Graph({"_operations/2/forward_layer/cell/kernel": "bi/forward_lstm/lstm_cell/kernel"}).names()
+    assert names["_operations/2/forward_layer/cell/kernel"][0] == ["bi/forward_layer/cell/kernel"]
+
+
+def test_a_nested_model_without_a_name_is_a_place() -> None:
+    names = Graph({"_operations/3/_operations/1/_kernel": "a/kernel"}).names()
+    assert names["_operations/3/_operations/1/_kernel"][0] == ["3/a/kernel"]
+
+
+def test_two_nested_models_may_have_layers_of_one_name() -> None:
+    names = Graph({f"{m}/_operations/1/_kernel": "a/kernel" for m in ("m1", "m2")}).names()
+    assert [paths for paths, _, _ in names.values()] == [["m1/a/kernel"], ["m2/a/kernel"]]
+
+
+def test_a_full_name_that_lost_the_layer_tells_nothing() -> None:
+    names = Graph(
+        {
+            "enc/_operations/1/_kernel": "net/kernel",
+            "enc/_operations/2/_kernel": "net/kernel",
+            "l/_kernel": "net/kernel",
+        }
+    ).names()
+    assert names["enc/_operations/1/_kernel"] == (["enc/1/kernel"], [], "model")
+    assert names["l/_kernel"] == (["l/kernel"], [], "model")
+
+
+def test_the_real_name_of_a_layer_is_shown_and_what_a_file_would_tell_is_kept() -> None:
+    names = Graph(
+        {"_operations/1/_operations/1/_kernel": "a/kernel"},
+        {"_operations/1": "mid", "_operations/1/_operations/1": "a"},
+    ).names()
+    assert names["_operations/1/_operations/1/_kernel"][0] == ["mid/a/kernel", "1/a/kernel"]
+
+
+def test_optimizer_state_bears_the_name_of_its_variable() -> None:
+    graph = Graph(
+        {
+            "_operations/1/_kernel": "seq/b0/kernel",
+            "optimizer/_iterations": "adam/iteration",
+            "optimizer/_variables/2": "adam/seq_b0_kernel_momentum",
+        }
+    )
+    graph.children[graph.places["optimizer"]].append(("_trainable_variables", len(graph.children)))
+    graph.children.append([("0", graph.places["_operations/1/_kernel"])])
+    names = graph.names()
+    assert names["_operations/1/_kernel"] == (["b0/kernel"], ["seq/b0/kernel"], "model")
+    assert names["optimizer/_variables/2"] == (["optimizer/b0/kernel/momentum"], [], "optimizer")
+    assert names["optimizer/_iterations"] == (["optimizer/iteration"], [], "optimizer")
+
+
+def test_weights_that_only_an_optimizer_holds_are_the_models() -> None:
+    names = Graph(
+        {
+            "opt/_iterations": "adam/iteration",
+            "opt/_variables/0": "adam/x",
+            "opt/_trainable_variables/0": "block/gain",
+            "opt/_trainable_variables/1": "net/kernel",
+            "opt/_trainable_variables/2": "net/kernel",
+        }
+    ).names()
+    assert names["opt/_trainable_variables/0"] == ([], ["block/gain"], "model")
+    assert names["opt/_trainable_variables/1"] == (["opt/_trainable_variables/1"], [], "model")
+
+
+def test_shared_nodes_have_all_paths_but_not_exponentially_many() -> None:
+    nodes = [Node([("a", i + 1), ("b", i + 1)]) for i in range(30)] + [Node([], full_name="w")]
+    names = names_of_graph(nodes, [30])
+    assert names[30].paths[0].text == "/".join("a" * 30)
+    assert 1 < len(names[30].paths) < 20
+
+
+def test_cycles_end() -> None:
+    nodes = [Node([("root", 0), ("child", 1)]), Node([("parent", 0), ("w", 2)]), Node([], full_name="w")]
+    assert [name.text for name in names_of_graph(nodes, [2])[2].paths] == ["child/w"]
+
+
+def test_slots_of_tensorflow_1_are_optimizer_state_beside_their_variable_only() -> None:
+    shapes = {"w": [2], "w/Adam": [2], "w/Momentum": [3], "x/Adam": [2], "beta1_power": [], "Adam": [2]}
+    assert {key for key in shapes if group_of_key(key, shapes) == "optimizer"} == {"w/Adam", "beta1_power"}
