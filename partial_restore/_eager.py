@@ -1,0 +1,97 @@
+"""The variables of a model outside of graphs, whatever holds them: how they are assigned and initialized anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from partial_restore import _keras
+from partial_restore._tensors import as_value, eagerly
+from partial_restore._types import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A variable of a model: as an entry, as TensorFlow's variable, as its holder knows it, and the holder."""
+
+    entry: Entry
+    variable: Any
+    handle: Any = None
+    owner: Any = None
+
+
+def is_variable(thing: object) -> bool:
+    return isinstance(thing, tf.Variable) or _keras.is_variable(thing)
+
+
+def raw(variable: Any) -> Any:
+    """Return TensorFlow's variable, which Keras wraps."""
+    return variable._value if _keras.is_variable(variable) else variable
+
+
+def initial_value(spec: Any, entry: Entry) -> tf.Tensor:
+    """Return what an initializer gives for a variable: one of Keras, its name, or a callable ``(shape, dtype)``."""
+    made = _keras.initializer(spec) if isinstance(spec, str) else spec() if isinstance(spec, type) else spec
+    with eagerly():
+        return as_value(made(entry.shape, entry.dtype), entry)
+
+
+class EagerTarget:
+    """Variables in memory."""
+
+    session = None
+
+    def __init__(
+        self, held: Sequence[Held], automatic: Collection[str], stands_for: Callable[[object], Collection[str] | None]
+    ) -> None:
+        self.entries: Sequence[Entry] = [each.entry for each in held]
+        self.automatic = automatic
+        self.stands_for = stands_for
+        self._held = {each.entry.key: each for each in held}
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """TensorFlow's variables by the key of their entry."""
+        return {key: each.variable for key, each in self._held.items()}
+
+    def assign(self, values: Sequence[tuple[str, tf.Tensor]]) -> None:
+        """Put the values into the variables; on a GPU or in a replica, wherever these live."""
+        for key, value in values:
+            self._held[key].variable.assign(value, read_value=False)
+
+    def values(self, keys: Sequence[str]) -> list[tf.Tensor]:
+        """Return what the variables hold."""
+        return [tf.convert_to_tensor(self._held[key].variable) for key in keys]
+
+    def initial_values(self, keys: Sequence[str]) -> tuple[list[tuple[str, Any]], list[tuple[str, str]]]:
+        """Return what the variables' own initializers give now, and for which variables none is known, with the reason."""
+        copies: dict[int, Mapping[int, Any]] = {}
+        failures: dict[int, str] = {}
+        for owner in {id(owner): owner for key in keys if (owner := self._held[key].owner) is not None}.values():
+            try:
+                copies[id(owner)] = _keras.initial_values(owner)
+            except Exception as error:  # noqa: BLE001  A person's own layer may fail to copy itself in any way.
+                failures[id(owner)] = f"a copy of its layer cannot be built ({error})"
+        values, unknown = [], []
+        for key in keys:
+            each = self._held[key]
+            value = copies.get(id(each.owner), {}).get(id(each.handle))
+            if value is None:
+                value = self._by_attribute(each)
+            if value is None:
+                unknown.append((each.entry.name, failures.get(id(each.owner), "no layer knows its initializer")))
+            else:
+                values.append((key, value))
+        return values, unknown
+
+    def _by_attribute(self, held: Held) -> Any:
+        """Return a value of the initializer that a layer keeps beside its variable, or None."""
+        initializer = _keras.named_initializer(held.owner, held.handle) if held.owner is not None else None
+        return initial_value(initializer, held.entry) if callable(initializer) else None
+
+    def finish(self, rerun: Sequence[str], filled: Collection[str]) -> list[str]:  # noqa: ARG002  A session needs them.
+        """Return the variables that were initialized besides: none, they all have values."""
+        return []

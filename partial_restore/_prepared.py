@@ -1,0 +1,130 @@
+"""A restore that is decided and not carried out yet: it shows itself, refuses what is wrong, or does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from partial_restore._apply import carry_out
+from partial_restore._eager import initial_value
+from partial_restore._errors import InitializerError, NothingLoadedError, refusal
+from partial_restore._report import Report, report_of
+from partial_restore._select import compile_patterns
+from partial_restore._sources import Source
+from partial_restore._targets import Target
+from partial_restore._types import Decision, Entry, Match, Outcome
+
+Initialize = Literal["keep", "rerun"] | Mapping[Any, Any]
+"""``"keep"``, ``"rerun"``, or a mapping pattern → Keras initializer, name of one, or callable ``(shape, dtype)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What to do with the decision, as the caller asked."""
+
+    strict: bool
+    on_mismatch: Literal["error", "initialize"]
+    initialize: Initialize
+    verify: bool
+    max_memory: int
+
+
+class Plan:
+    """What a restore would do: decided in full, nothing read, nothing changed.
+
+    Printing it shows the whole picture, troubles included; `apply` refuses them, or carries the plan out.
+    """
+
+    def __init__(self, target: Target, source: Source, decision: Decision, policy: Policy) -> None:
+        self._target, self._source, self._decision, self._policy = target, source, decision, policy
+
+    @property
+    def report(self) -> Report:
+        """The report that `apply` would return, with the troubles for which it would refuse as reasons."""
+        return report_of(self._source.path, self._decision, {})
+
+    @property
+    def assignment_map(self) -> dict[str, Any]:
+        """Checkpoint key → TensorFlow variable, as `tf.compat.v1.train.Saver` and `init_from_checkpoint` take it.
+
+        Raises:
+            ValueError: A tensor goes to several variables, which the map cannot say.
+        """
+        variables = self._target.variables
+        pairs = [(match.source.key, variables[match.target.key]) for match in self._loaded if match.source]
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError(
+                "a tensor is restored into several variables; an assignment map has one variable per tensor"
+            )
+        return dict(pairs)
+
+    def apply(self) -> Report:
+        """Restore, and return what was done.
+
+        Raises:
+            RestoreError: See `restore_subset`.
+        """
+        _refuse(self._decision, self._policy)
+        rest = [
+            match.target
+            for match in self._decision.matches
+            if match.outcome is not Outcome.LOADED and match.target.group == "model"
+        ]
+        rerun = [entry.key for entry in rest] if self._policy.initialize == "rerun" else []
+        initial = _initial_values(self._target, rest, rerun, self._policy.initialize)
+        ran = carry_out(
+            self._target,
+            self._source,
+            self._loaded,
+            initial,
+            rerun,
+            self._policy.max_memory,
+            verify=self._policy.verify,
+        )
+        how = {key: "initialized anew" for key, _ in initial} | dict.fromkeys(ran, "its initializer was run")
+        return report_of(self._source.path, self._decision, how)
+
+    @property
+    def _loaded(self) -> list[Match]:
+        return self._decision.of(Outcome.LOADED)
+
+    def __str__(self) -> str:
+        return f"would restore: {self.report}"
+
+    def __repr__(self) -> str:
+        return f"<Plan of {self._source.path!r}: {len(self._loaded)} of {len(self._decision.matches)} variables>"
+
+
+def _refuse(decision: Decision, policy: Policy) -> None:
+    """Raise for a plan that cannot be carried out: all offenders in one error."""
+    refused = [Outcome.COLLIDED, Outcome.UNCASTABLE, Outcome.AMBIGUOUS]
+    refused += [Outcome.MISMATCHED] * (policy.on_mismatch == "error") + [Outcome.MISSING] * policy.strict
+    offenders = decision.of(*refused)
+    if offenders:
+        raise refusal(decision, offenders)
+    if not decision.of(Outcome.LOADED):
+        selected = [match.target.name for match in decision.matches if match.outcome is not Outcome.UNSELECTED]
+        tensors = [skip.source.name for skip in decision.skipped if skip.source.group == "model"]
+        raise NothingLoadedError(decision, selected, tensors)
+
+
+def _initial_values(
+    target: Target, rest: Sequence[Entry], rerun: Sequence[str], initialize: Initialize
+) -> list[tuple[str, Any]]:
+    """Return new values for the variables that are not loaded, made before anything changes."""
+    values, failed = target.initial_values(rerun)
+    if isinstance(initialize, Mapping):
+        tests = compile_patterns(initialize, target.stands_for)
+        for entry in rest:
+            spec = next(
+                (spec for test, spec in zip(tests, initialize.values(), strict=True) if test.accepts(entry)), None
+            )
+            if spec is not None:
+                try:
+                    values.append((entry.key, initial_value(spec, entry)))
+                except Exception as error:  # noqa: BLE001  A caller's initializer may fail in any way.
+                    failed.append((entry.name, f"{type(error).__name__}: {error}"))
+    if failed:
+        raise InitializerError(failed)
+    return values

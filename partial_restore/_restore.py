@@ -1,0 +1,263 @@
+"""The verbs: compile what was asked for, decide, refuse or carry out, report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from partial_restore._cast import Cast
+from partial_restore._errors import UnknownNameError, nearest
+from partial_restore._plan import Request, decide, unselected
+from partial_restore._prepared import Initialize, Plan, Policy
+from partial_restore._report import Listing, Report, listing_of
+from partial_restore._save import write_checkpoint
+from partial_restore._select import Pattern, Rename, Rule, Test, apply_rules, compile_patterns, compile_rename, texts_of
+from partial_restore._sources import open_source
+from partial_restore._targets import open_target
+from partial_restore._types import Entry
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+DEFAULT_MEMORY = 64 * 2**20
+"""Bytes of values in flight. Two batches of 32 MiB keep two cores busy, and freed memory is reused."""
+
+
+def plan_subset(
+    model: Any,
+    ckpt: Any,
+    include: Pattern | Iterable[Pattern] = None,
+    exclude: Pattern | Iterable[Pattern] = None,
+    rename: Rename | None = None,
+    *,
+    strict: bool = False,
+    on_mismatch: Literal["error", "initialize"] = "error",
+    cast: Cast = "same_kind",
+    initialize: Initialize = "keep",
+    verify: bool = True,
+    max_memory: int = DEFAULT_MEMORY,
+    allow_unmatched: bool = False,
+    session: tf.compat.v1.Session | None = None,
+) -> Plan:
+    """Decide what `restore_subset` would do with the same arguments; read no value, change nothing.
+
+    >>> import numpy as np, tensorflow as tf
+    >>> import partial_restore as pr
+    >>> plan = pr.plan_subset({"w": tf.Variable([0.0])}, {"w": np.float32([1.0])})
+    >>> print(plan)
+    would restore: loaded 1 (1 parameters) · initialized 0 · skipped 0
+    from <mapping>
+    loaded: same name
+      w (1,)
+
+    Args:
+        model, ckpt, include, exclude, rename, strict, on_mismatch, cast, initialize, verify, max_memory,
+            allow_unmatched, session: As in `restore_subset`.
+
+    Returns:
+        The plan.
+
+    Raises:
+        RestoreError: A path, a pattern or a rule names nothing, or the model is not built. Troubles of single
+            variables are shown in the plan and raised by `Plan.apply`.
+    """
+    _refuse_options(on_mismatch, cast, initialize, max_memory)
+    target, source = open_target(model, session), open_source(ckpt)
+    rules = compile_rename(rename)
+    included, excluded = (compile_patterns(patterns, target.stands_for) for patterns in (include, exclude))
+    given = initialize if isinstance(initialize, Mapping) else {}
+    if not allow_unmatched:
+        arguments = (
+            ("include", included),
+            ("exclude", excluded),
+            ("initialize", compile_patterns(given, target.stands_for)),
+        )
+        _refuse_unknown(arguments, rules, target.entries, source.entries)
+    request = Request(included, excluded, rules, cast, target.automatic)
+    decision = decide(target.entries, source.entries, request)
+    return Plan(target, source, decision, Policy(strict, on_mismatch, initialize, verify, max_memory))
+
+
+def restore_subset(
+    model: Any,
+    ckpt: Any,
+    include: Pattern | Iterable[Pattern] = None,
+    exclude: Pattern | Iterable[Pattern] = None,
+    rename: Rename | None = None,
+    *,
+    strict: bool = False,
+    on_mismatch: Literal["error", "initialize"] = "error",
+    cast: Cast = "same_kind",
+    initialize: Initialize = "keep",
+    verify: bool = True,
+    max_memory: int = DEFAULT_MEMORY,
+    allow_unmatched: bool = False,
+    session: tf.compat.v1.Session | None = None,
+) -> Report:
+    """Restore the variables of a model that belong to a checkpoint's tensors; initialize the rest; say what was done.
+
+    A value goes into a variable only if the names are certain. Whatever can be known to fail fails before the first
+    variable changes, in one error with all offenders.
+
+    >>> import numpy as np, tensorflow as tf
+    >>> import partial_restore as pr
+    >>> body, head = tf.Variable([0.0, 0.0]), tf.Variable([0.0])
+    >>> report = pr.restore_subset({"body/w": body, "head/w": head}, {"body/w": np.float32([1, 2])})
+    >>> report.loaded[0].name, report.initialized[0].name, body.numpy().tolist()
+    ('body/w', 'head/w', [1.0, 2.0])
+
+    Args:
+        model: A Keras 3 model or layer, a `tf.Module`, a `tf.train.Checkpoint` or another trackable, a mapping
+            name → variable, an iterable of variables; with ``session`` a `tf.Graph`, or its variables.
+        ckpt: The prefix of a TensorFlow checkpoint (V1 or V2, by name or by object), one of its files, a folder
+            of checkpoints, a SavedModel, or a mapping name → array.
+        include: Which variables to restore; all if None. A path such as ``"encoder/block_1"`` takes what it
+            names and all below, ``*`` stands for any part of a segment, ``**`` for any number of segments. A compiled
+            regex searches, a callable is asked with the name, a layer, module or variable stands for its variables.
+            One of them, or an iterable.
+        exclude: Which variables not to restore; wins over ``include``.
+        rename: Checkpoint → model: ``{old: new}`` for leading segments or a compiled regex; None drops the
+            tensor, a list restores it into several variables. Or a callable. The first rule that fits decides.
+        strict: Whether a selected variable that the checkpoint lacks is an error.
+        on_mismatch: What to do where the shapes differ: ``"error"``, or ``"initialize"`` to leave the variable out.
+        cast: ``"same_kind"`` casts float to float and integer to integer, and refuses values that overflow;
+            ``"safe"`` casts only where no value can be lost; ``"never"`` does not cast.
+        initialize: The variables that are not loaded: ``"keep"`` what they hold, ``"rerun"`` their initializers, or
+            a mapping pattern → initializer (of Keras, by its Keras name, or a callable ``(shape, dtype) → array``).
+            In a session, those without a value are always initialized.
+        verify: Whether to read everything once before the first change if it is more than ``max_memory``.
+        max_memory: Bytes of values in memory at once. A larger tensor is read alone.
+        allow_unmatched: Whether a pattern or a rule may fit nothing.
+        session: The session in which the variables of a graph live.
+
+    Returns:
+        The report.
+
+    Raises:
+        CheckpointNotFoundError: There is no checkpoint.
+        UnreadableCheckpointError: It is damaged or incomplete.
+        UnbuiltError: A layer of the model is not built.
+        UnknownNameError: A pattern or a rule fits nothing.
+        CollisionError, MismatchError, AmbiguousError, MissingError: Variables that cannot be restored.
+        NothingLoadedError: No variable at all would be loaded.
+        CastError: A value does not fit the variable's dtype.
+        InitializerError: A variable's initializer is unknown.
+        PartialRestoreError: The medium failed when variables had been changed; it names them.
+        TypeError, ValueError: An argument is of the wrong kind.
+    """
+    return plan_subset(
+        model,
+        ckpt,
+        include,
+        exclude,
+        rename,
+        strict=strict,
+        on_mismatch=on_mismatch,
+        cast=cast,
+        initialize=initialize,
+        verify=verify,
+        max_memory=max_memory,
+        allow_unmatched=allow_unmatched,
+        session=session,
+    ).apply()
+
+
+def list_checkpoint(ckpt: Any) -> Listing:
+    """Return every tensor of a checkpoint: name, key, shape, dtype, bytes; no value is read. Prints as a table.
+
+    >>> import numpy as np
+    >>> import partial_restore as pr
+    >>> print(pr.list_checkpoint({"w": np.zeros([2, 3], np.float32)}))
+    name  shape   dtype    bytes
+    w     (2, 3)  float32     24
+    1 tensors, 24 bytes
+
+    Args:
+        ckpt: As in `restore_subset`.
+
+    Returns:
+        The tensors, in the order of the checkpoint.
+
+    Raises:
+        CheckpointNotFoundError: There is no checkpoint.
+        UnreadableCheckpointError: It is damaged or incomplete.
+    """
+    return listing_of(open_source(ckpt).entries)
+
+
+def save_subset(
+    model: Any,
+    path: str | os.PathLike[str],
+    include: Pattern | Iterable[Pattern] = None,
+    exclude: Pattern | Iterable[Pattern] = None,
+    *,
+    session: tf.compat.v1.Session | None = None,
+) -> str:
+    """Write variables of a model under their names, as a V2 checkpoint that every reader of TensorFlow takes.
+
+    The files appear under their names only when they are complete.
+
+    >>> import tempfile, tensorflow as tf
+    >>> import partial_restore as pr
+    >>> folder = tempfile.mkdtemp()
+    >>> prefix = pr.save_subset({"w": tf.Variable([1.0]), "b": tf.Variable([2.0])}, f"{folder}/part", include="w")
+    >>> [tensor.name for tensor in pr.list_checkpoint(prefix)]
+    ['w']
+
+    Args:
+        model, include, exclude, session: As in `restore_subset`.
+        path: The prefix of the files to write.
+
+    Returns:
+        The prefix.
+
+    Raises:
+        UnknownNameError: A pattern fits nothing.
+        ValueError: Nothing is selected.
+    """
+    target = open_target(model, session)
+    included, excluded = (compile_patterns(patterns, target.stands_for) for patterns in (include, exclude))
+    _refuse_unknown((("include", included), ("exclude", excluded)), [], target.entries, [])
+    request = Request(included, excluded)
+    keys = [entry.key for entry in target.entries if entry.group == "model" and not unselected(entry, request)]
+    if not keys:
+        raise ValueError("nothing is selected; nothing was saved")
+    return write_checkpoint(os.fspath(path), keys, target.values(keys))
+
+
+def _refuse_options(on_mismatch: str, cast: str, initialize: Initialize, max_memory: int) -> None:
+    if on_mismatch not in ("error", "initialize"):
+        raise ValueError(f'on_mismatch is "error" or "initialize", not {on_mismatch!r}')
+    if cast not in ("same_kind", "safe", "never"):
+        raise ValueError(f'cast is "same_kind", "safe" or "never", not {cast!r}')
+    if not isinstance(initialize, Mapping) and initialize not in ("keep", "rerun"):
+        raise ValueError(f'initialize is "keep", "rerun" or a mapping pattern -> initializer, not {initialize!r}')
+    if max_memory < 1:
+        raise ValueError(f"max_memory is a number of bytes, not {max_memory!r}")
+
+
+def _refuse_unknown(
+    arguments: Iterable[tuple[str, Sequence[Test]]],
+    rules: Sequence[Rule],
+    targets: Sequence[Entry],
+    sources: Sequence[Entry],
+) -> None:
+    """Raise one error for all patterns and rules that fit nothing."""
+    unknown = [
+        (argument, test.text, nearest(test.text, _all_texts(targets)))
+        for argument, tests in arguments
+        for test in tests
+        if not any(test.accepts(entry) for entry in targets)
+    ]
+    unknown += [
+        ("rename", rule.text, nearest(rule.text[1:].partition(":")[0], _all_texts(sources)))
+        for rule in rules
+        if not any(apply_rules([rule], entry) for entry in sources)
+    ]
+    if unknown:
+        raise UnknownNameError(unknown)
+
+
+def _all_texts(entries: Sequence[Entry]) -> list[str]:
+    return [text for entry in entries for text in texts_of(entry)]

@@ -1,0 +1,36 @@
+"""Writes named values as a TensorFlow V2 checkpoint, complete or not at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from partial_restore._tensors import eagerly
+
+
+def write_checkpoint(prefix: str, names: Sequence[str], values: Sequence[tf.Tensor]) -> str:
+    """Write the values under the names and return the prefix.
+
+    The files are written beside their place and renamed, the index last: a reader finds the old checkpoint or the
+    new one. (Replacing one takes two renames; a crash between them leaves a checkpoint that fails its checksums.)
+    """
+    folder, base = os.path.split(prefix)
+    if not base:
+        raise ValueError(f"{prefix!r} is a folder; give a prefix such as {os.path.join(prefix, 'part')!r}")
+    if folder:
+        tf.io.gfile.makedirs(folder)
+    aside = os.path.join(folder, f".{base}.{uuid.uuid4().hex}")
+    try:
+        with eagerly():
+            tf.raw_ops.SaveV2(
+                prefix=aside, tensor_names=list(names), shape_and_slices=[""] * len(names), tensors=list(values)
+            )
+        for suffix in (".data-00000-of-00001", ".index"):
+            tf.io.gfile.rename(f"{aside}{suffix}", f"{prefix}{suffix}", overwrite=True)
+    finally:
+        for left in tf.io.gfile.glob(f"{aside}*"):
+            tf.io.gfile.remove(left)
+    return prefix

@@ -1,0 +1,46 @@
+"""The checkpoint side: one file per family of formats, each with ``entries`` and ``read(keys)``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from partial_restore._errors import CheckpointNotFoundError
+from partial_restore._sources._checkpoint import CheckpointSource
+from partial_restore._sources._mapping import MappingSource
+from partial_restore._types import Entry
+
+
+class Source(Protocol):
+    """Something with named tensors."""
+
+    path: str
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """All that is there, without reading a value."""
+
+    def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
+        """Return the values of these keys, in host memory."""
+
+
+def open_source(ckpt: Any) -> Source:
+    """Return the source that ``ckpt`` is.
+
+    Raises:
+        CheckpointNotFoundError: ``ckpt`` is None or there is no checkpoint at the path.
+        UnreadableCheckpointError: There is one, and it is damaged.
+        TypeError: ``ckpt`` is neither a path nor a mapping.
+    """
+    if ckpt is None:
+        raise CheckpointNotFoundError(
+            None, ["a path; this is None, as tf.train.latest_checkpoint returns for a folder without one"]
+        )
+    if isinstance(ckpt, Mapping):
+        return MappingSource(ckpt)
+    if isinstance(ckpt, str | os.PathLike):
+        return CheckpointSource(ckpt)
+    raise TypeError(f"a checkpoint is a path or a mapping name -> array, not {type(ckpt).__name__}")

@@ -1,0 +1,131 @@
+"""TensorFlow's own checkpoints: V1 and V2, by name or by object graph, in one file or in shards.
+
+`CheckpointReader` says what is there, the recorded `TrackableObjectGraph` what it is called, `RestoreV2` gives the
+values and holds them against their checksums.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+from partial_restore._errors import UnreadableCheckpointError
+from partial_restore._names import Names, Node, group_of_key, names_of_graph
+from partial_restore._sources._locate import locate
+from partial_restore._tensors import eagerly
+from partial_restore._types import Entry, Name, name_of
+
+_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_VALUE = "VARIABLE_VALUE"
+
+
+class CheckpointSource:
+    """A checkpoint of TensorFlow at ``prefix``."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self._prefix = locate(path)
+        try:
+            self._reader: Any = tf.train.load_checkpoint(self._prefix)
+        except (tf.errors.OpError, RuntimeError, ValueError) as error:
+            raise UnreadableCheckpointError(self.path, _first_line(error)) from error
+
+    @cached_property
+    def entries(self) -> Sequence[Entry]:
+        """Every tensor that the file lists, in its own order."""
+        shapes: Mapping[str, list[int]] = self._reader.get_variable_to_shape_map()
+        dtypes: Mapping[str, Any] = self._reader.get_variable_to_dtype_map()
+        names = self._object_names() if _GRAPH_KEY in shapes else {}
+        order = {key: i for i, key in enumerate(names)}
+        return [
+            _entry(
+                key, tuple(shapes[key]), dtypes[key], names.get(key) or _name_based(key, shapes, has_graph=bool(names))
+            )
+            for key in sorted(shapes, key=lambda key: (order.get(key, len(order)), key))
+        ]
+
+    def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
+        """Return the values, in the order of the keys, each checked against its checksum."""
+        dtypes = self._reader.get_variable_to_dtype_map()
+        try:
+            with eagerly():
+                return list(
+                    tf.raw_ops.RestoreV2(
+                        prefix=self._prefix,
+                        tensor_names=list(keys),
+                        shape_and_slices=[""] * len(keys),
+                        dtypes=[dtypes[key] for key in keys],
+                    )
+                )
+        except tf.errors.OpError as error:
+            raise UnreadableCheckpointError(self.path, _first_line(error)) from error
+
+    def _object_names(self) -> dict[str, Names]:
+        """Return the names of every tensor that the object graph refers to, by key, in the graph's order."""
+        graph = trackable_object_graph_pb2.TrackableObjectGraph()
+        try:
+            graph.ParseFromString(self._reader.get_tensor(_GRAPH_KEY))
+        except (tf.errors.OpError, RuntimeError, DecodeError) as error:
+            raise UnreadableCheckpointError(self.path, f"its object graph is damaged: {_first_line(error)}") from error
+        size = len(graph.nodes)
+        references = (ref.node_id for node in graph.nodes for ref in node.children)
+        if not size or any(not 0 <= i < size for i in references):
+            raise UnreadableCheckpointError(self.path, "its object graph is empty or refers to objects that it lacks")
+        nodes = [_node(node) for node in graph.nodes]
+        leaves = [i for i, node in enumerate(graph.nodes) if node.attributes]
+        names = names_of_graph(nodes, leaves)
+        return {
+            attribute.checkpoint_key: _attribute_names(names[i], attribute.name)
+            for i in leaves
+            for attribute in graph.nodes[i].attributes
+        }
+
+
+def _node(node: Any) -> Node:
+    values = [attribute.full_name for attribute in node.attributes if attribute.name == _VALUE]
+    return Node(
+        [(child.local_name, child.node_id) for child in node.children],
+        values[0] if values else None,
+        slots=[
+            (slot.original_variable_node_id, slot.slot_name, slot.slot_variable_node_id) for slot in node.slot_variables
+        ],
+    )
+
+
+def _attribute_names(names: Names, attribute: str) -> Names:
+    """Return the names of one attribute of an object; a variable's value bears the name of the variable."""
+    if attribute == _VALUE:
+        return names
+    paths = tuple(Name((*name.segments, attribute), (*name.said, True)) for name in names.paths)
+    return Names(paths or (name_of(attribute, said=True),), (), names.group)
+
+
+def _name_based(key: str, keys: Mapping[str, list[int]], *, has_graph: bool) -> Names:
+    """Return the names of a tensor that is known by its key alone: who wrote the name, a person or TensorFlow, is not."""
+    names = tuple(dict.fromkeys((name_of(key, said=True), name_of(key))))
+    return Names(names, names, group_of_key(key, keys) if not has_graph else "internal")
+
+
+def _entry(key: str, shape: tuple[int, ...], dtype: Any, names: Names) -> Entry:
+    dtype = tf.dtypes.as_dtype(dtype)
+    unreadable = dtype in (tf.variant, tf.resource) or key == _GRAPH_KEY or key.endswith(".OBJECT_CONFIG_JSON")
+    return Entry(
+        key,
+        names.paths,
+        names.given,
+        shape,
+        dtype.name,
+        "internal" if unreadable else names.group,
+        dtype.size,
+        names.nameless,
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

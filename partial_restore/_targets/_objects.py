@@ -1,0 +1,166 @@
+"""Models that are objects: Keras 3 models and layers, modules, checkpoints and every other trackable."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from partial_restore import _keras
+from partial_restore._eager import EagerTarget, Held, is_variable, raw
+from partial_restore._errors import UnbuiltError
+from partial_restore._names import Names, Node, names_of_graph
+from partial_restore._types import Entry, Group, name_of
+
+
+def is_object(model: object) -> bool:
+    """Say whether a model is an object that keeps its variables as attributes."""
+    return hasattr(model, "_trackable_children") and not is_variable(model)
+
+
+def open_object(model: Any) -> EagerTarget:
+    """Return the target that a model in memory is.
+
+    Raises:
+        UnbuiltError: A layer has no variables yet, or the model has none at all.
+    """
+    graph = _Graph(model)
+    unbuilt = [thing.name for thing in graph.things if _keras.is_layer(thing) and _keras.is_unbuilt(thing)]
+    held = [] if unbuilt else _held(graph)
+    if not any(each.entry.group == "model" for each in held):
+        raise UnbuiltError(_called(model), unbuilt)
+    bases = (_keras.automatic_base(thing) for thing in graph.things if _keras.is_layer(thing))
+    return EagerTarget(held, frozenset(base for base in bases if base), lambda thing: graph.keys_below(thing, held))
+
+
+def _called(model: Any) -> str:
+    name = getattr(model, "name", "")
+    return f"{type(model).__name__} {name!r}" if isinstance(name, str) and name else type(model).__name__
+
+
+class _Graph:
+    """Every object below a root, in the order in which they are met, with the edges between them."""
+
+    def __init__(self, root: Any) -> None:
+        self.root = root
+        self.things: list[Any] = []
+        self.edges: list[list[tuple[str, int]]] = []
+        self.owners: list[Any] = []
+        self._places: dict[int, int] = {}
+        waiting: list[tuple[int | None, str, Any]] = [(None, "", root)]
+        while waiting:
+            parent, segment, thing = waiting.pop()
+            place = self._places.get(id(raw(thing)))
+            is_new = place is None
+            if place is None:
+                place = self._add(thing, None if parent is None else self.things[parent])
+            if parent is not None:
+                self.edges[parent].append((segment, place))
+            if is_new:
+                waiting.extend((place, name, child) for name, child in reversed(list(_children(thing))))
+
+    def _add(self, thing: Any, owner: Any) -> int:
+        place = self._places[id(raw(thing))] = len(self.things)
+        self.things.append(thing)
+        self.edges.append([])
+        self.owners.append(owner)
+        return place
+
+    def names(self, leaves: Sequence[int]) -> Mapping[int, Names]:
+        nodes = [
+            Node(edges, _full_name(thing), _label(thing)) for thing, edges in zip(self.things, self.edges, strict=True)
+        ]
+        return names_of_graph(nodes, leaves)
+
+    def below(self, thing: Any) -> set[int]:
+        """Return the places of an object and of all that it reaches."""
+        found: set[int] = set()
+        waiting = [place for place in [self._places.get(id(raw(thing)))] if place is not None]
+        while waiting:
+            here = waiting.pop()
+            if here not in found:
+                found.add(here)
+                waiting.extend(child for _, child in self.edges[here])
+        return found
+
+    def keys_below(self, thing: Any, held: Sequence[Held]) -> Collection[str] | None:
+        """Return the keys of the variables for which an object stands, or None if it is not one that holds any."""
+        if not is_variable(thing) and not is_object(thing):
+            return None
+        below = {id(raw(self.things[place])) for place in self.below(thing)}
+        return {each.entry.key for each in held if id(each.variable) in below}
+
+
+def _children(thing: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what an object keeps: what TensorFlow tracks, and what only Keras does."""
+    if is_variable(thing):
+        return
+    if hasattr(thing, "_trackable_children"):
+        yield from thing._trackable_children().items()
+        if _keras.is_layer(thing):
+            yield from _keras.containers(thing)
+    elif isinstance(thing, Mapping):
+        yield from ((str(key), value) for key, value in thing.items() if _is_holder(value))
+    elif isinstance(thing, list | tuple):
+        yield from ((str(i), value) for i, value in enumerate(thing) if _is_holder(value))
+
+
+def _is_holder(thing: object) -> bool:
+    return hasattr(thing, "_trackable_children") or isinstance(thing, Mapping | list | tuple)
+
+
+def _full_name(thing: Any) -> str | None:
+    return str(raw(thing)._shared_name) if is_variable(thing) and hasattr(raw(thing), "_shared_name") else None
+
+
+def _label(thing: Any) -> str | None:
+    return thing.name if _keras.is_layer(thing) else None
+
+
+def _held(graph: _Graph) -> list[Held]:
+    leaves = [place for place, thing in enumerate(graph.things) if is_variable(thing)]
+    names = graph.names(leaves)
+    metrics = {place for thing in graph.things if _keras.is_metric(thing) for place in graph.below(thing)}
+    held = []
+    for place in leaves:
+        group: Group = "metric" if place in metrics else names[place].group
+        held.append(_hold(graph.root, graph.things[place], graph.owners[place], names[place], group))
+    reached = {id(each.variable) for each in held}
+    strays = [variable for variable in _all_variables(graph.root) if id(raw(variable)) not in reached]
+    held.extend(_hold(graph.root, stray, None, Names((), (), "model"), "model") for stray in strays)
+    return _distinct(held)
+
+
+def _all_variables(root: Any) -> Sequence[Any]:
+    """Return all variables that a layer or module itself counts."""
+    variables = getattr(root, "variables", ())
+    return [variable for variable in variables if is_variable(variable)] if isinstance(variables, list | tuple) else []
+
+
+def _hold(root: Any, variable: Any, owner: Any, names: Names, group: Group) -> Held:
+    given = names.given
+    if _keras.is_variable(variable):
+        texts = (variable.path, variable.path.removeprefix(f"{getattr(root, 'name', '')}/"))
+        given = tuple(dict.fromkeys(name_of(text) for text in texts))
+        if _keras.is_seed(owner) or variable.path.endswith("seed_generator_state"):
+            group = "seed"
+    paths = names.paths or given[-1:] or (name_of(raw(variable).name.removesuffix(":0")),)
+    shape = tuple(int(size) for size in variable.shape)
+    dtype = raw(variable).dtype.base_dtype
+    entry = Entry(paths[0].text, paths, given, shape, dtype.name, group, dtype.size)
+    return Held(entry, raw(variable), variable, owner if _keras.is_layer(owner) else None)
+
+
+def _distinct(held: Sequence[Held]) -> list[Held]:
+    """Return the variables with a key each; of those with one name the later ones show a number."""
+    seen: dict[str, int] = {}
+    distinct = []
+    for each in held:
+        entry = each.entry
+        times = seen[entry.key] = seen.get(entry.key, 0) + 1
+        if times > 1:
+            shown = name_of(f"{entry.key}#{times}", said=True)
+            entry = Entry(
+                shown.text, (shown, *entry.paths), entry.given, entry.shape, entry.dtype, entry.group, entry.itemsize
+            )
+        distinct.append(Held(entry, each.variable, each.handle, each.owner))
+    return distinct

@@ -1,0 +1,53 @@
+"""Models that are a mapping name → variable or an iterable of variables, outside of graphs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from partial_restore import _keras
+from partial_restore._eager import EagerTarget, Held, is_variable, raw
+from partial_restore._types import Entry, Name, name_of
+
+
+def open_variables(variables: Mapping[str, Any] | Iterable[Any]) -> EagerTarget:
+    """Return the target that a collection of variables is: by key in a mapping, else by the variables' own names."""
+    named = (
+        list(variables.items()) if isinstance(variables, Mapping) else [(own_name(each), each) for each in variables]
+    )
+    refuse_others([each for _, each in named], is_variable)
+    if not named:
+        raise ValueError("there are no variables to restore: the collection is empty")
+    times = Counter(name for name, _ in named)
+    shared = sorted(name for name in times if times[name] > 1)
+    if shared:
+        raise ValueError(f"several variables have one name ({', '.join(shared[:5])}); give a mapping name -> variable")
+    held = [_hold(name, each, said=isinstance(variables, Mapping)) for name, each in named]
+    return EagerTarget(held, frozenset(), lambda thing: _keys_of(held, thing))
+
+
+def own_name(variable: Any) -> str:
+    """Return what a variable is called: a Keras variable's path, another one's name."""
+    return str(variable.path if _keras.is_variable(variable) else getattr(variable, "name", "")).removesuffix(":0")
+
+
+def refuse_others(variables: Iterable[Any], is_right: Any) -> None:
+    for each in variables:
+        if not is_right(each):
+            raise TypeError(f"a model is a Keras model, a module, a trackable, a graph, or variables; {each!r} is none")
+
+
+def _hold(name: str, variable: Any, *, said: bool) -> Held:
+    names: tuple[Name, ...] = (name_of(name),)
+    if said:
+        names = tuple(dict.fromkeys((name_of(name, said=True), *names)))
+    dtype = raw(variable).dtype.base_dtype
+    entry = Entry(name, names, names, tuple(int(size) for size in variable.shape), dtype.name, "model", dtype.size)
+    return Held(entry, raw(variable), variable)
+
+
+def _keys_of(held: Iterable[Held], thing: object) -> Collection[str] | None:
+    if not is_variable(thing):
+        return None
+    return {each.entry.key for each in held if each.variable is raw(thing)}

@@ -1,0 +1,73 @@
+"""The Keras callback. Importing this module imports Keras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from partial_restore._errors import UnbuiltError
+from partial_restore._report import Report
+from partial_restore._restore import restore_subset
+
+
+class RestoreSubset(keras.callbacks.Callback):
+    """Restore the weights that still belong before the first step of training.
+
+    Runs once, and not when training is resumed (``model.optimizer.iterations > 0``): what was trained stays. Keras
+    builds a model that is not built yet only as it traces the first step; the callback then builds it from the shapes
+    of the data, restores, and lets the step go on.
+
+    >>> import keras, numpy as np
+    >>> import partial_restore as pr
+    >>> model = keras.Sequential([keras.layers.Dense(1, name="body")])
+    >>> model.compile("sgd", "mse")
+    >>> restore = pr.RestoreSubset({"body/kernel": np.float32([[2.0]])})
+    >>> _ = model.fit(np.zeros([1, 1]), np.zeros([1, 1]), verbose=0, callbacks=[restore])
+    >>> restore.report.loaded[0].name
+    'body/kernel'
+
+    Args:
+        ckpt: As in `restore_subset`.
+        **options: Every other argument of `restore_subset`.
+
+    Attributes:
+        report: What was done; None before training, and if training was resumed.
+    """
+
+    def __init__(self, ckpt: Any, **options: Any) -> None:
+        super().__init__()
+        self.report: Report | None = None
+        self._ckpt, self._options = ckpt, options
+        self._is_done = False
+
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002  Keras passes it.
+        """Restore, unless that was done before or training goes on from an earlier run."""
+        if self._is_done or _is_resumed(self.model):
+            self._is_done = True
+            return
+        try:
+            self._restore()
+        except UnbuiltError:
+            self._restore_at_first_step()
+
+    def _restore(self) -> None:
+        self.report = restore_subset(self.model, self._ckpt, **self._options)
+        self._is_done = True
+
+    def _restore_at_first_step(self) -> None:
+        """Put the restore before the first step, where the shapes of the data are known."""
+        model, step = self.model, self.model.train_function
+
+        def build_restore_step(iterator: Any) -> Any:
+            model.train_function = step
+            model._symbolic_build(data_batch=iterator.element_spec)
+            self._restore()
+            return step(iterator)
+
+        model.train_function = build_restore_step
+
+
+def _is_resumed(model: Any) -> bool:
+    optimizer = getattr(model, "optimizer", None)
+    return optimizer is not None and int(optimizer.iterations.numpy()) > 0

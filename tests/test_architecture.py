@@ -1,0 +1,90 @@
+"""The shape of the house: imports go one way, the pure part is pure, the package is light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import partial_restore
+
+ROOT = Path(partial_restore.__file__).parent
+FLOORS = [
+    {"_types", "_cast", "_fold"},
+    {"_names", "_keys", "_select", "_errors", "_report"},
+    {"_align"},
+    {"_match"},
+    {"_plan"},
+    {"_keras", "_tensors"},
+    {"_eager"},
+    {
+        "_sources._locate",
+        "_sources._mapping",
+        "_sources._checkpoint",
+        "_targets._objects",
+        "_targets._variables",
+        "_targets._graph",
+    },
+    {"_sources", "_targets", "_save"},
+    {"_apply"},
+    {"_prepared"},
+    {"_restore"},
+    {"callbacks"},
+]
+SAME_FLOOR = {("_report", "_errors"), ("_sources._checkpoint", "_sources._locate")}
+PURE = {"_types", "_cast", "_fold", "_names", "_keys", "_select", "_errors", "_report", "_align", "_match", "_plan"}
+
+
+def modules() -> list[str]:
+    found = (".".join(path.relative_to(ROOT).with_suffix("").parts) for path in ROOT.rglob("*.py"))
+    return sorted(name.removesuffix(".__init__") for name in found if name != "__init__")
+
+
+def imported(module: str) -> set[str]:
+    """Everything that a module imports, at its top or later."""
+    path = ROOT / module.replace(".", "/")
+    tree = ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8"))
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "partial_restore":
+            names |= {f"partial_restore.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return names
+
+
+def floor(module: str) -> int:
+    return next(i for i, names in enumerate(FLOORS) if module in names)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_go_down_only(module: str) -> None:
+    for name in imported(module):
+        if name.startswith("partial_restore."):
+            other = name.removeprefix("partial_restore.")
+            assert floor(other) < floor(module) or (module, other) in SAME_FLOOR, f"{module} imports {other}"
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_pure_modules_know_the_standard_library_only(module: str) -> None:
+    tops = {name.partition(".")[0] for name in imported(module)}
+    assert tops - {"partial_restore"} <= set(sys.stdlib_module_names)
+
+
+def test_importing_the_package_loads_neither_tensorflow_nor_numpy() -> None:
+    code = "import sys, partial_restore; print([m for m in ('tensorflow', 'numpy', 'keras') if m in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert ran.stdout.strip() == "[]"
+
+
+def test_every_public_name_can_be_had() -> None:
+    for name in partial_restore.__all__:
+        assert getattr(partial_restore, name).__name__ == name
+    assert set(partial_restore.__all__) < set(dir(partial_restore))
+    with pytest.raises(AttributeError, match="no attribute 'restore_subsets'"):
+        partial_restore.restore_subsets  # noqa: B018
