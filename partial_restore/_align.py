@@ -21,28 +21,28 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> lis
         *((root, ()) for root in _covering(theirs)),
         *(((), root) for root in _covering(ours)),
     ]
-    scores = {root: _matched(beneath(ours, root[1]), beneath(theirs, root[0])) for root in full}
-    fitting = [root for root, (matched, _) in scores.items() if matched]
+    pairs = {root: _pairs(beneath(ours, root[1]), beneath(theirs, root[0])) for root in full}
+    fitting = [root for root in pairs if pairs[root]]
     if fitting:
-        return _best(fitting, scores, len({row.entry for row in ours}), len({row.entry for row in theirs}))
+        return _best(fitting, pairs, len({row.entry for row in ours}), len({row.entry for row in theirs}))
     return (_fitting_tops(ours, theirs) if tops else []) or [((), ())]
 
 
-def _matched(ours: Sequence[tuple[int, Key]], theirs: Sequence[tuple[int, Key]]) -> tuple[int, int]:
-    """Return how many targets and how many sources are in a common pair."""
-    pairs = list(common(by_key(ours), by_key(theirs)))
-    return len({t for t, _, _ in pairs}), len({s for _, s, _ in pairs})
+def _pairs(ours: Sequence[tuple[int, Key]], theirs: Sequence[tuple[int, Key]]) -> set[tuple[int, int]]:
+    return {(t, s) for t, s, _ in common(by_key(ours), by_key(theirs))}
 
 
-def _best(fitting: list[Root], scores: Mapping[Root, tuple[int, int]], targets: int, sources: int) -> list[Root]:
-    """Return the alignment that explains strictly most, if it is none at all or explains a whole side; else all."""
-    ordered = sorted(fitting, key=lambda root: scores[root], reverse=True)
-    if len(ordered) == 1:
-        return ordered
-    best, score = ordered[0], scores[ordered[0]]
-    strictly = score[0] > scores[ordered[1]][0]
-    whole = score[0] == targets or score[1] == sources
-    return [best] if strictly and (best == ((), ()) or whole) else ordered
+def _best(fitting: list[Root], pairs: Mapping[Root, set[tuple[int, int]]], targets: int, sources: int) -> list[Root]:
+    """Return the alignment that no other contradicts, or that explains strictly most and none or all; else all.
+
+    It explains all if every variable, or every tensor, is in a pair.
+    """
+    best, *others = sorted(fitting, key=lambda root: len(pairs[root]), reverse=True)
+    if all(pairs[other] <= pairs[best] for other in others):
+        return [best]
+    strictly = len(pairs[best]) > len(pairs[others[0]])
+    whole = len({t for t, _ in pairs[best]}) == targets or len({s for _, s in pairs[best]}) == sources
+    return [best] if strictly and (best == ((), ()) or whole) else [best, *others]
 
 
 def _covering(rows: Sequence[Row]) -> list[Prefix]:

@@ -115,6 +115,8 @@ class NothingLoadedError(RestoreError):
         super().__init__(decision, selected, tensors)
 
     def __str__(self) -> str:
+        if not self.selected:
+            return "no variable is selected, so nothing would be loaded; nothing was changed"
         return (
             f"none of the {len(self.tensors)} tensors of the checkpoint belongs to one of the {len(self.selected)} selected "
             f"variables. In the checkpoint:\n{listing(self.tensors, 10)}\nIn the model:\n{listing(self.selected, 10)}\n"

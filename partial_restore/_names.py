@@ -82,7 +82,8 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Na
     lost = [leaf for leaf in leaves if leaf not in open_paths]
     all_paths = _paths(nodes, lambda *_: True) if lost else {}
     owned = _optimizer_leaves(nodes, optimizers)
-    telling = _telling(nodes, leaves, open_paths)
+    copies = _copies(nodes)
+    telling = _telling(nodes, [leaf for leaf in leaves if leaf not in copies], open_paths)
     derived = _derived_labels(nodes, telling, open_paths)
     real = {i: node.label for i, node in enumerate(nodes) if node.label}
     slots = {state: (owner, slot) for node in nodes for owner, slot, state in node.slots}
@@ -96,6 +97,8 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Na
             given = ()  # The attributes say all; a full name could only repeat them or blur them.
         if readable or (given and leaf not in owned):
             found[leaf] = Names(tuple(dict.fromkeys(readable)), given, "model")
+        elif leaf in copies:
+            found[leaf] = Names((_raw(all_paths[leaf][0]),), (), "copy")
         elif leaf not in owned:
             found[leaf] = _unreadable(leaf, all_paths)
     stems = {leaf: _stems(found[leaf], nodes[leaf]) for leaf in found}
@@ -103,6 +106,19 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Na
         if leaf not in found:
             found[leaf] = Names((_state_name(leaf, nodes, all_paths, slots, stems),), (), "optimizer")
     return found
+
+
+def _copies(nodes: Sequence[Node]) -> set[int]:
+    """Return the variables that an export of Keras 3 holds once more, in a list whose order varies."""
+    copies: set[int] = set()
+    for node in nodes:
+        lists = dict(node.children)
+        if "variables" in lists and "_all_variables" in lists:
+            listed = [child for _, child in nodes[lists["variables"]].children]
+            names = Counter(nodes[child].full_name for child in listed)
+            every = {child for _, child in nodes[lists["_all_variables"]].children}
+            copies |= {child for child in every.difference(listed) if names[nodes[child].full_name] == 1}
+    return copies
 
 
 def _unreadable(leaf: int, all_paths: Mapping[int, list[_Path]]) -> Names:

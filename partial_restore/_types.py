@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["model", "optimizer", "metric", "seed", "internal"]
+Group = Literal["model", "optimizer", "metric", "seed", "copy", "internal"]
 """What an entry is part of. Only ``model`` is restored unless the caller asks for more."""
 
 GROUP_REASONS: dict[str, str] = {
     "optimizer": "optimizer state is not restored",
     "metric": "metric state is not restored",
     "seed": "the state of a random generator is not restored",
+    "copy": "a second copy of a weight that the file has under its name",
     "internal": "bookkeeping of the file, not a weight",
 }
 

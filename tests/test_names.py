@@ -119,6 +119,14 @@ def test_weights_that_only_an_optimizer_holds_are_the_models() -> None:
     assert names["opt/_trainable_variables/1"] == (["opt/_trainable_variables/1"], [], "model")
 
 
+def test_second_list_of_an_export_is_a_copy() -> None:
+    graph = Graph({"variables/0": "seq/b0/kernel", "_all_variables/0": "seq/b0/kernel", "_all_variables/1": "stray"})
+    names = graph.names()
+    assert names["variables/0"] == ([], ["seq/b0/kernel"], "model")
+    assert names["_all_variables/0"][2] == "copy"
+    assert names["_all_variables/1"] == ([], ["stray"], "model")
+
+
 def test_shared_nodes_have_all_paths_but_not_exponentially_many() -> None:
     nodes = [Node([("a", i + 1), ("b", i + 1)]) for i in range(30)] + [Node([], full_name="w")]
     names = names_of_graph(nodes, [30])

@@ -32,7 +32,7 @@ class CheckpointSource:
         self.path = os.fspath(path)
         self._prefix = locate(path)
         try:
-            self._reader: Any = tf.train.load_checkpoint(self._prefix)
+            self._reader: Any = tf.compat.v1.train.NewCheckpointReader(self._prefix)
         except (tf.errors.OpError, RuntimeError, ValueError) as error:
             raise UnreadableCheckpointError(self.path, _first_line(error)) from error
 
@@ -70,8 +70,8 @@ class CheckpointSource:
         """Return the names of every tensor that the object graph refers to, by key, in the graph's order."""
         graph = trackable_object_graph_pb2.TrackableObjectGraph()
         try:
-            graph.ParseFromString(self._reader.get_tensor(_GRAPH_KEY))
-        except (tf.errors.OpError, RuntimeError, DecodeError) as error:
+            graph.ParseFromString(self.read([_GRAPH_KEY])[0].numpy())
+        except DecodeError as error:
             raise UnreadableCheckpointError(self.path, f"its object graph is damaged: {_first_line(error)}") from error
         size = len(graph.nodes)
         references = (ref.node_id for node in graph.nodes for ref in node.children)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 
 import tensorflow as tf
 
@@ -106,7 +107,7 @@ def _latest_of_state(folder: str, names: list[str]) -> str:
     latest = state.model_checkpoint_path
     moved = os.path.join(folder, os.path.basename(latest))
     for prefix in (moved, latest):
-        if tf.train.checkpoint_exists(prefix):
+        with suppress(CheckpointNotFoundError):
             return _of_file(prefix)
     raise CheckpointNotFoundError(
         folder, [latest, moved], names, f"The {_STATE!r} file names a checkpoint that is gone; give one of those there."
