@@ -1,0 +1,118 @@
+"""The Keras callback, in training as people run it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from models import Layers, by_layer, saved, stack, trained
+
+import partial_restore as pr
+
+ONES = np.ones([4, 4], np.float32)
+
+
+class Net(keras.Model):
+    """A subclassed model that is built by training only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.b0, self.head = Layers.Dense(4), Layers.Dense(3)
+
+    def call(self, inputs: Any) -> Any:
+        return self.head(self.b0(inputs))
+
+
+def still(model: Any) -> Any:
+    """Compile a model so that training changes nothing."""
+    model.compile(optimizer=keras.optimizers.SGD(0.0), loss="mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Net, lambda: stack(["b0"]), lambda: keras.Sequential([Layers.Dense(4, name="b0"), Layers.Dense(3, name="head")])],
+)
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_restores_before_the_first_step(tmp_path: Path, make: Any, *, run_eagerly: bool) -> None:
+    source, target = stack(["b0"]), still(make())
+    target.run_eagerly = run_eagerly
+    restore = pr.RestoreSubset(saved(tmp_path, source), exclude="head")
+    target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[restore])
+    np.testing.assert_array_equal(target.weights[0].numpy(), by_layer(source)["b0/kernel"])
+    assert restore.report is not None
+    assert [item.name for item in restore.report.loaded] == ["b0/kernel", "b0/bias"]
+
+
+def test_restores_once(tmp_path: Path) -> None:
+    source, target = stack(["b0"]), still(stack(["b0"]))
+    restore = pr.RestoreSubset(saved(tmp_path, source))
+    target.optimizer.iterations.assign(0)
+    target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[restore])
+    target.get_layer("b0").bias.assign(np.full(4, 9.0))
+    target.optimizer.iterations.assign(0)
+    target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[restore])
+    assert (target.get_layer("b0").bias.numpy() == 9).all()
+
+
+def test_leaves_resumed_training_alone(tmp_path: Path) -> None:
+    path, target = saved(tmp_path, stack(["b0"])), trained(stack(["b0"]))
+    restore = pr.RestoreSubset(path)
+    target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[restore])
+    assert restore.report is None
+
+
+@pytest.mark.parametrize("make", [Net, lambda: stack(["b0"])])
+def test_error_stops_training_before_the_first_step(make: Any) -> None:
+    target = make()
+    target.compile("sgd", "mse")
+    with pytest.raises(pr.MismatchError):
+        target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[pr.RestoreSubset({"head/bias": np.zeros(9, np.float32)})])
+    assert target.optimizer.iterations.numpy() == 0
+
+
+MIRRORED = """
+    import keras, numpy as np, sys, tensorflow as tf
+    import partial_restore as pr
+    cpu, = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    values = {"b0/kernel": np.arange(16, dtype=np.float32).reshape(4, 4), "bn/moving_mean": np.float32([1, 2, 3, 4])}
+
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.b0, self.bn = keras.layers.Dense(4), keras.layers.BatchNormalization(momentum=1.0)
+        def call(self, inputs):
+            return self.bn(self.b0(inputs))
+
+    def layers():
+        return [keras.layers.Dense(4, name="b0"), keras.layers.BatchNormalization(momentum=1.0, name="bn")]
+
+    for make in (Net, lambda: keras.Sequential([keras.layers.Input([4]), *layers()])):
+        with strategy.scope():
+            model = make()
+            model.compile(optimizer=keras.optimizers.SGD(0.0), loss="mse")
+        restore = pr.RestoreSubset(values)
+        model.fit(np.ones([4, 4], np.float32), np.ones([4, 4], np.float32), batch_size=4, verbose=0, callbacks=[restore])
+        assert len(restore.report.loaded) == 2, restore.report
+        layer, normalization = model.layers[-2:]
+        for variable, value in ((layer.kernel, values["b0/kernel"]), (normalization.moving_mean, values["bn/moving_mean"])):
+            replicas = variable._value.values
+            assert len(replicas) == 2
+            for replica in replicas:
+                np.testing.assert_array_equal(replica.numpy(), value)
+    print("replicas equal")
+"""
+
+
+def test_replicas_are_equal_under_mirrored_strategy() -> None:
+    """In a process of its own: logical devices are set before TensorFlow starts."""
+    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(MIRRORED)], capture_output=True, text=True, check=False)  # noqa: S603
+    assert ran.stdout.strip().endswith("replicas equal"), ran.stderr[-3000:]

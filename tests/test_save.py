@@ -1,0 +1,59 @@
+"""Saving a part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from models import assert_same, by_layer, stack
+
+import partial_restore as pr
+
+
+def test_part_is_written_under_its_names(tmp_path: Path) -> None:
+    source, target = stack(["b0"]), stack(["b0"])
+    kept = by_layer(target)
+    prefix = pr.save_subset(source, tmp_path / "deep" / "head", include="head")
+    assert {file.name for file in (tmp_path / "deep").iterdir()} == {"head.index", "head.data-00000-of-00001"}
+    reader = tf.train.load_checkpoint(prefix)
+    np.testing.assert_array_equal(reader.get_tensor("head/kernel"), by_layer(source)["head/kernel"])
+    pr.restore_subset(target, prefix)
+    assert_same(
+        by_layer(target),
+        {**kept, **{name: value for name, value in by_layer(source).items() if name.startswith("head")}},
+    )
+
+
+def test_failed_save_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = stack(["b0"]), stack(["b0"])
+    prefix = pr.save_subset(first, tmp_path / "part")
+
+    def fail(**_: object) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "disk full")
+
+    monkeypatch.setattr(tf.raw_ops, "SaveV2", fail)
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        pr.save_subset(second, tmp_path / "part")
+    pr.restore_subset(second, prefix)
+    assert_same(by_layer(second), by_layer(first))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_save_over_an_older_one(tmp_path: Path) -> None:
+    first, second = stack(["b0"]), stack(["b0"])
+    pr.save_subset(first, tmp_path / "part")
+    prefix = pr.save_subset(second, tmp_path / "part")
+    pr.restore_subset(first, prefix)
+    assert_same(by_layer(first), by_layer(second))
+
+
+def test_nothing_to_save(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nothing is selected"):
+        pr.save_subset(stack(["b0"]), tmp_path / "part", exclude="*")
+    with pytest.raises(pr.UnknownNameError, match="haed"):
+        pr.save_subset(stack(["b0"]), tmp_path / "part", include="haed")
+    with pytest.raises(ValueError, match="is a folder"):
+        pr.save_subset(stack(["b0"]), f"{tmp_path}/")
+    assert not list(tmp_path.iterdir())
