@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from partial_restore import _keras
-from partial_restore._tensors import as_value, eagerly
+from partial_restore._tensors import as_value, eagerly, ensured_eager
 from partial_restore._types import Entry
 
 
@@ -30,6 +30,12 @@ def is_variable(thing: object) -> bool:
 def raw(variable: Any) -> Any:
     """Return TensorFlow's variable, which Keras wraps."""
     return variable._value if _keras.is_variable(variable) else variable
+
+
+def shape_of(variable: Any) -> tuple[int, ...]:
+    """Return the shape of what a variable holds, which may be declared unknown."""
+    shape = raw(variable).shape
+    return tuple((shape if shape.is_fully_defined() else tf.convert_to_tensor(raw(variable)).shape).as_list())
 
 
 def initial_value(spec: Any, entry: Entry) -> tf.Tensor:
@@ -59,12 +65,14 @@ class EagerTarget:
 
     def assign(self, values: Sequence[tuple[str, tf.Tensor]]) -> None:
         """Put the values into the variables; on a GPU or in a replica, wherever these live."""
-        for key, value in values:
-            self._held[key].variable.assign(value, read_value=False)
+        with ensured_eager():
+            for key, value in values:
+                self._held[key].variable.assign(value, read_value=False)
 
     def values(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return what the variables hold."""
-        return [tf.convert_to_tensor(self._held[key].variable) for key in keys]
+        with ensured_eager():
+            return [tf.convert_to_tensor(self._held[key].variable) for key in keys]
 
     def initial_values(self, keys: Sequence[str]) -> tuple[list[tuple[str, Any]], list[tuple[str, str]]]:
         """Return what the variables' own initializers give now, and for which variables none is known, with the reason."""

@@ -6,6 +6,7 @@ Standard library only. An error holds its data in public fields; the text is der
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 from partial_restore._types import Decision, Entry, Match, Outcome, listing
@@ -60,7 +61,10 @@ class UnbuiltError(RestoreError):
 
 
 class UnknownNameError(RestoreError):
-    """Patterns or rename rules that fit nothing; ``unknown`` are (argument, text, nearest names)."""
+    """Patterns or rename rules that fit nothing; ``unknown`` are (argument, text, nearest names).
+
+    The argument of a rule is ``"rename from"`` if it decides for no tensor, ``"rename to"`` if it leads to no variable.
+    """
 
     def __init__(self, unknown: Sequence[tuple[str, str, Sequence[str]]]) -> None:
         self.unknown = tuple((argument, text, tuple(near)) for argument, text, near in unknown)
@@ -69,8 +73,13 @@ class UnknownNameError(RestoreError):
     def __str__(self) -> str:
         lines = []
         for argument, text, near in self.unknown:
-            side = "tensor of the checkpoint" if argument == "rename" else "variable of the model"
-            lines.append(f"{argument}: {text} fits no {side}; the nearest names: {', '.join(near) or 'none'}")
+            fault = {
+                "rename from": "decides for no tensor of the checkpoint",
+                "rename to": "leads to no variable of the model",
+            }.get(argument, "fits no variable of the model")
+            lines.append(
+                f"{argument.partition(' ')[0]}: {text} {fault}; the nearest names: {', '.join(near) or 'none'}"
+            )
         return "\n".join([*lines, "Correct it, or pass allow_unmatched=True."])
 
 
@@ -221,25 +230,35 @@ def _shown(entry: Entry) -> str:
 
 def _suggested(matches: Sequence[Match]) -> str:
     """Return a rename that pairs the undecided in their order, each tensor once, for the user to check and paste."""
-    taken: set[str] = set()
-    pairs: dict[str, str] = {}
-    for match in matches:
-        free = [entry for entry in match.candidates if entry.key not in taken]
+    candidates = {entry.name for match in matches for entry in match.candidates}
+    pairs: dict[str, str | None] = {}
+    for match in sorted(matches, key=lambda match: _natural(match.target.name)):
+        free = sorted({entry.name for entry in match.candidates} - pairs.keys(), key=_natural)
         if free:
-            taken.add(free[0].key)
-            pairs[free[0].name] = match.target.name
+            pairs[free[0]] = match.target.name
+    pairs |= dict.fromkeys(sorted(candidates - pairs.keys(), key=_natural))
     shortened = [_shortened(old, new) for old, new in pairs.items()]
     short = dict(shortened)
     return repr(short if all(short[old] == new for old, new in shortened) else pairs)
 
 
-def _shortened(old: str, new: str) -> tuple[str, str]:
-    """Return the pair without the segments that both end in.
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return a key that orders numbers in names as numbers.
+
+    >>> sorted(["dense_10", "dense_9", "dense"], key=_natural)
+    ['dense', 'dense_9', 'dense_10']
+    """
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _shortened(old: str, new: str | None) -> tuple[str, str | None]:
+    """Return the pair without the name of the variable itself, where both end in it: a rule per layer.
 
     >>> _shortened("dense_1/kernel", "body/dense/kernel")
     ('dense_1', 'body/dense')
     """
-    olds, news = old.split("/"), new.split("/")
-    while len(olds) > 1 and len(news) > 1 and olds[-1] == news[-1]:
-        olds, news = olds[:-1], news[:-1]
-    return "/".join(olds), "/".join(news)
+    olds, _, last = old.rpartition("/")
+    if new is None:
+        return olds or old, None
+    news, _, end = new.rpartition("/")
+    return (olds, news) if olds and news and last == end else (old, new)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from partial_restore._types import Name
@@ -19,63 +19,19 @@ Prefix = tuple[str, ...]
 Index = Mapping[Key, Collection[int]]
 
 AUTOMATIC = frozenset(
-    [
-        "Variable",
-        "variable",
-        "model",
-        "functional",
-        "sequential",
-        "dense",
-        "einsum_dense",
-        "embedding",
-        "reversible_embedding",
-        "conv",
-        "conv1d",
-        "conv2d",
-        "conv3d",
-        "conv1d_transpose",
-        "conv2d_transpose",
-        "conv3d_transpose",
-        "depthwise_conv1d",
-        "depthwise_conv2d",
-        "separable_conv1d",
-        "separable_conv2d",
-        "batch_normalization",
-        "batch_normalization_v1",
-        "layer_normalization",
-        "group_normalization",
-        "rms_normalization",
-        "unit_normalization",
-        "spectral_normalization",
-        "normalization",
-        "lstm",
-        "gru",
-        "simple_rnn",
-        "rnn",
-        "lstm_cell",
-        "gru_cell",
-        "simple_rnn_cell",
-        "stacked_rnn_cells",
-        "basic_lstm_cell",
-        "multi_rnn_cell",
-        "conv_lstm1d",
-        "conv_lstm2d",
-        "conv_lstm3d",
-        "bidirectional",
-        "time_distributed",
-        "multi_head_attention",
-        "group_query_attention",
-        "grouped_query_attention",
-        "attention",
-        "additive_attention",
-        "p_re_lu",
-        "seed_generator",
-        "layer",
-        "Conv",
-        "fully_connected",
-        "BatchNorm",
-        "SeparableConv2d",
-    ]
+    # Keras and tf.layers
+    "model functional sequential dense einsum_dense embedding reversible_embedding conv1d conv2d conv3d "
+    "conv1d_transpose conv2d_transpose conv3d_transpose depthwise_conv1d depthwise_conv2d separable_conv1d "
+    "separable_conv2d locally_connected1d locally_connected2d batch_normalization batch_normalization_v1 "
+    "sync_batch_normalization layer_normalization group_normalization rms_normalization unit_normalization "
+    "spectral_normalization normalization lstm gru simple_rnn rnn cell lstm_cell gru_cell simple_rnn_cell "
+    "stacked_rnn_cells conv_lstm1d conv_lstm2d conv_lstm3d conv_lst_m1d conv_lst_m2d conv_lst_m3d cu_dnnlstm "
+    "cu_dnngru bidirectional time_distributed multi_head_attention group_query_attention grouped_query_attention "
+    "attention additive_attention p_re_lu dense_features seed_generator "
+    # TensorFlow 1, tf_slim, Sonnet 1
+    "Variable variable basic_lstm_cell multi_rnn_cell nas_cell attention_wrapper Conv Conv2d Conv2d_transpose "
+    "SeparableConv2d fully_connected BatchNorm LayerNorm InstanceNorm GroupNorm conv_2d batch_norm "
+    "layer_norm".split()  # noqa: SIM905  A list of a hundred quoted words is harder to read.
 )
 """Names that TensorFlow 1, tf_slim and both Keras number on their own. A target adds those of its own classes."""
 
@@ -92,28 +48,66 @@ class Row:
 
 
 def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str]) -> list[Row]:
-    """Return the names with their keys; the first ``pins`` segments of a name are taken literally."""
-    listed = [
-        (entry, name, [_position(name, i, bases) if i >= pins else None for i in range(len(name.segments))])
-        for entry, name, pins in names
-    ]
+    """Return the names with their keys; the first ``pins`` segments of a name are taken literally.
+
+    A name whose automatic segments are alone and bare (``dense``, and no ``dense_1`` beside it) has a second key that
+    takes them literally: the other side may know that somebody chose them.
+    """
+    listed = [(entry, name, pins, _positions(name, pins, bases)) for entry, name, pins in names]
     numbers: dict[tuple[Prefix, str], set[int]] = defaultdict(set)
-    for _, name, positions in listed:
+    for _, name, _, positions in listed:
         for i, position in enumerate(positions):
             if position is not None:
                 numbers[name.segments[:i], position[0]].add(position[1])
     ranks = {scope: {number: rank for rank, number in enumerate(sorted(held))} for scope, held in numbers.items()}
-    rows = []
-    for entry, name, positions in listed:
-        key: list[str | tuple[str, int, int]] = []
-        for i, position in enumerate(positions):
-            if position is None:
-                key.append(name.segments[i])
-            else:
-                rank = ranks[name.segments[:i], position[0]]
-                key.append((position[0], rank[position[1]], len(rank)))
-        rows.append(Row(entry, name.segments, tuple(key)))
+    rows: list[Row] = []
+    for entry, name, _, positions in listed:
+        key = _key(name, positions, ranks)
+        literal = tuple(
+            part[0] if not isinstance(part, str) and _is_alone(part, name.segments[i]) else part
+            for i, part in enumerate(key)
+        )
+        rows.extend(Row(entry, name.segments, each) for each in dict.fromkeys((key, literal)))
     return rows
+
+
+def _positions(name: Name, pins: int, bases: Collection[str]) -> list[tuple[str, int] | None]:
+    return [_position(name, i, bases) if i >= pins else None for i in range(len(name.segments))]
+
+
+def _key(
+    name: Name, positions: Sequence[tuple[str, int] | None], ranks: Mapping[tuple[Prefix, str], Mapping[int, int]]
+) -> Key:
+    key: list[str | tuple[str, int, int]] = []
+    for i, position in enumerate(positions):
+        if position is None:
+            key.append(name.segments[i])
+        else:
+            rank = ranks[name.segments[:i], position[0]]
+            key.append((position[0], rank[position[1]], len(rank)))
+    return tuple(key)
+
+
+def _is_alone(part: tuple[str, int, int], segment: str) -> bool:
+    return part[2] == 1 and part[0] == segment
+
+
+def uniquified(names: Iterable[Name]) -> set[str]:
+    """Return the names that TensorFlow made unique by a number: ``weights`` where ``weights_1`` stands beside it.
+
+    Only names of which nothing is known can be meant: those of a graph, and of a file without an object graph.
+    """
+    held: dict[Prefix, set[str]] = defaultdict(set)
+    for name in names:
+        if not any(name.said):
+            for i, segment in enumerate(name.segments):
+                held[name.segments[:i]].add(segment)
+    return {
+        numbered[1]
+        for siblings in held.values()
+        for segment in siblings
+        if (numbered := _NUMBERED.fullmatch(segment)) and numbered[1] in siblings
+    }
 
 
 def _position(name: Name, i: int, bases: Collection[str]) -> tuple[str, int] | None:

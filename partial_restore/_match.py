@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from partial_restore._align import alignments, root_texts
-from partial_restore._keys import AUTOMATIC, Key, Row, beneath, by_key, common, is_said, keyed, unnumbered
+from partial_restore._keys import AUTOMATIC, Key, Row, beneath, by_key, common, is_said, keyed, uniquified, unnumbered
 from partial_restore._select import Renamed
 from partial_restore._types import Entry, Name
 
@@ -55,7 +55,8 @@ def pair(
     targets: Sequence[Entry], sources: Sequence[Entry], renamed: Sequence[Renamed | None], automatic: Collection[str]
 ) -> Pairing:
     """Return the candidates of every variable. Indices stand for entries of the two sequences."""
-    bases = AUTOMATIC | frozenset(automatic)
+    everyone = (name for entry in (*targets, *sources) for name in entry.paths)
+    bases = AUTOMATIC | frozenset(automatic) | uniquified(everyone)
     found = _Found()
     kinds: tuple[Kind, ...] = ("paths", "given")
     for kind in kinds:

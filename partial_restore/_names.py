@@ -104,7 +104,8 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Na
     stems = {leaf: _stems(found[leaf], nodes[leaf]) for leaf in found}
     for leaf in leaves:
         if leaf not in found:
-            found[leaf] = Names((_state_name(leaf, nodes, all_paths, slots, stems),), (), "optimizer")
+            path = next(iter(all_paths.get(leaf, [])), ())
+            found[leaf] = Names((_state_name(leaf, nodes, path, optimizers, slots, stems),), (), "optimizer")
     return found
 
 
@@ -136,23 +137,28 @@ def _stems(names: Names, node: Node) -> tuple[str, str]:
 def _state_name(
     leaf: int,
     nodes: Sequence[Node],
-    all_paths: Mapping[int, list[_Path]],
+    path: _Path,
+    optimizers: Collection[int],
     slots: Mapping[int, tuple[int, str]],
     stems: Mapping[int, tuple[str, str]],
 ) -> Name:
     """Return the name of a piece of optimizer state: the optimizer, the variable to which it belongs, what it is."""
-    path = next(iter(all_paths.get(leaf, [])), ())
     full = nodes[leaf].full_name or ""
     if leaf in slots and slots[leaf][0] in stems:
         owner, slot = slots[leaf]
         return name_of(f"{stems[owner][1]}/{slot}", said=True)
     state = full.rpartition("/")[2]
     owners = {name: stem for stem, name in stems.values() if len(stem) > 1 and state.startswith(stem)}
-    front = path[0].segment if path else "optimizer"
+    depth = next((i for i, step in enumerate(path) if step.node in optimizers), 0)
+    front = "/".join(step.segment for step in path[: depth + 1]) or "optimizer"
     if len(owners) == 1:
         ((name, stem),) = owners.items()
         return name_of(f"{front}/{name}/{state.removeprefix(stem)}", said=True)
-    return name_of(f"{front}/{state}", said=True) if full else _raw(path or (_Step(f"node-{leaf}", leaf),))
+    return (
+        name_of(f"{front}/{full.partition('/')[2] or full}", said=True)
+        if full
+        else _raw(path or (_Step(f"node-{leaf}", leaf),))
+    )
 
 
 def _is_optimizer(node: Node) -> bool:
@@ -298,5 +304,7 @@ def group_of_key(key: str, shapes: Mapping[str, Sequence[int]]) -> Group:
     ('optimizer', 'model')
     """
     slot = _SLOT.fullmatch(key)
-    is_slot = slot is not None and slot["owner"] in shapes and tuple(shapes[slot["owner"]]) == tuple(shapes[key])
+    parts = slot["owner"].split("/") if slot else []
+    owners = ("/".join(parts[start:]) for start in range(len(parts)))  # A slot may lie in the optimizer's own scope.
+    is_slot = any(owner in shapes and tuple(shapes[owner]) == tuple(shapes[key]) for owner in owners)
     return "optimizer" if is_slot or _POWER.fullmatch(key) else "model"

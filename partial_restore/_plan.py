@@ -18,7 +18,7 @@ from partial_restore._types import GROUP_REASONS, Decision, Entry, Match, Outcom
 class Request:
     """What the caller asked for, compiled."""
 
-    include: Sequence[Test] = ()
+    include: Sequence[Test] | None = None
     exclude: Sequence[Test] = ()
     rename: Sequence[Rule] = ()
     cast: Cast = "same_kind"
@@ -40,7 +40,19 @@ def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request)
     pairing = pair(ours, free, [renamed for _, renamed in theirs], request.automatic)
     places = {entry.key: t for t, entry in enumerate(ours)}
     matches = tuple(_match(entry, places.get(entry.key), free, pairing, request) for entry in targets)
-    return Decision(matches, tuple(_skips(sources, renamed_all, matches)), pairing.roots)
+    near = {source.key for match in matches for source in (match.source, *match.candidates) if source is not None}
+    acting = {renamed.rule for renamed in renamed_all if renamed}
+    landing = {
+        r.rule for entry, r in zip(sources, renamed_all, strict=True) if r and (entry.key in near or not r.names)
+    }
+    texts = [rule.text for rule in request.rename]
+    return Decision(
+        matches,
+        tuple(_skips(sources, renamed_all, matches)),
+        pairing.roots,
+        tuple(text for text in texts if text not in acting),
+        tuple(text for text in texts if text in acting - landing),
+    )
 
 
 def _match(target: Entry, t: int | None, sources: Sequence[Entry], pairing: Pairing, request: Request) -> Match:
@@ -58,7 +70,7 @@ def unselected(target: Entry, request: Request) -> str:
     for test in request.exclude:
         if test.accepts(target):
             return f"excluded by {test.text}"
-    if request.include and not any(test.accepts(target) for test in request.include):
+    if request.include is not None and not any(test.accepts(target) for test in request.include):
         return "not included"
     return ""
 

@@ -12,10 +12,10 @@ from partial_restore._plan import Request, decide, unselected
 from partial_restore._prepared import Initialize, Plan, Policy
 from partial_restore._report import Listing, Report, listing_of
 from partial_restore._save import write_checkpoint
-from partial_restore._select import Pattern, Rename, Rule, Test, apply_rules, compile_patterns, compile_rename, texts_of
+from partial_restore._select import Pattern, Rename, Test, compile_patterns, compile_rename, texts_of
 from partial_restore._sources import open_source
-from partial_restore._targets import open_target
-from partial_restore._types import Entry
+from partial_restore._targets import Target, open_target
+from partial_restore._types import Decision, Entry
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -64,18 +64,11 @@ def plan_subset(
     """
     _refuse_options(on_mismatch, cast, initialize, max_memory)
     target, source = open_target(model, session), open_source(ckpt)
-    rules = compile_rename(rename)
-    included, excluded = (compile_patterns(patterns, target.stands_for) for patterns in (include, exclude))
-    given = initialize if isinstance(initialize, Mapping) else {}
-    if not allow_unmatched:
-        arguments = (
-            ("include", included),
-            ("exclude", excluded),
-            ("initialize", compile_patterns(given, target.stands_for)),
-        )
-        _refuse_unknown(arguments, rules, target.entries, source.entries)
-    request = Request(included, excluded, rules, cast, target.automatic)
+    request = Request(*_selection(target, include, exclude), compile_rename(rename), cast, target.automatic)
+    given = compile_patterns(initialize if isinstance(initialize, Mapping) else None, target.stands_for)
     decision = decide(target.entries, source.entries, request)
+    if not allow_unmatched:
+        _refuse_unknown(target, request, [("initialize", test) for test in given], decision, source.entries)
     return Plan(target, source, decision, Policy(strict, on_mismatch, initialize, verify, max_memory))
 
 
@@ -217,9 +210,8 @@ def save_subset(
         ValueError: Nothing is selected.
     """
     target = open_target(model, session)
-    included, excluded = (compile_patterns(patterns, target.stands_for) for patterns in (include, exclude))
-    _refuse_unknown((("include", included), ("exclude", excluded)), [], target.entries, [])
-    request = Request(included, excluded)
+    request = Request(*_selection(target, include, exclude))
+    _refuse_unknown(target, request)
     keys = [entry.key for entry in target.entries if entry.group == "model" and not unselected(entry, request)]
     if not keys:
         raise ValueError("nothing is selected; nothing was saved")
@@ -237,24 +229,29 @@ def _refuse_options(on_mismatch: str, cast: str, initialize: Initialize, max_mem
         raise ValueError(f"max_memory is a number of bytes, not {max_memory!r}")
 
 
+def _selection(target: Target, include: Any, exclude: Any) -> tuple[Sequence[Test] | None, Sequence[Test]]:
+    included = None if include is None else compile_patterns(include, target.stands_for)
+    return included, compile_patterns(exclude, target.stands_for)
+
+
 def _refuse_unknown(
-    arguments: Iterable[tuple[str, Sequence[Test]]],
-    rules: Sequence[Rule],
-    targets: Sequence[Entry],
-    sources: Sequence[Entry],
+    target: Target,
+    request: Request,
+    more: Sequence[tuple[str, Test]] = (),
+    decision: Decision | None = None,
+    sources: Sequence[Entry] = (),
 ) -> None:
-    """Raise one error for all patterns and rules that fit nothing."""
+    """Raise one error for all patterns and rules that fit nothing, and rules that lead nowhere."""
+    asked = [("include", test) for test in request.include or ()] + [("exclude", test) for test in request.exclude]
+    ours, theirs = _all_texts(target.entries), _all_texts(sources)
     unknown = [
-        (argument, test.text, nearest(test.text, _all_texts(targets)))
-        for argument, tests in arguments
-        for test in tests
-        if not any(test.accepts(entry) for entry in targets)
+        (argument, test.text, nearest(test.text, ours))
+        for argument, test in (*asked, *more)
+        if not any(test.accepts(entry) for entry in target.entries)
     ]
-    unknown += [
-        ("rename", rule.text, nearest(rule.text[1:].partition(":")[0], _all_texts(sources)))
-        for rule in rules
-        if not any(apply_rules([rule], entry) for entry in sources)
-    ]
+    if decision:
+        unknown += [("rename from", text, nearest(text[1:].partition(":")[0], theirs)) for text in decision.unfit]
+        unknown += [("rename to", text, nearest(text[1:-1].partition(":")[2], ours)) for text in decision.astray]
     if unknown:
         raise UnknownNameError(unknown)
 

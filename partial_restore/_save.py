@@ -18,8 +18,10 @@ def write_checkpoint(prefix: str, names: Sequence[str], values: Sequence[tf.Tens
     new one. (Replacing one takes two renames; a crash between them leaves a checkpoint that fails its checksums.)
     """
     folder, base = os.path.split(prefix)
-    if not base:
-        raise ValueError(f"{prefix!r} is a folder; give a prefix such as {os.path.join(prefix, 'part')!r}")
+    if not base or set(prefix) & set("*?[]") or base.endswith((".index", ".meta")):
+        raise ValueError(f"{prefix!r} is no prefix for a checkpoint; give one such as {os.path.join(folder, 'part')!r}")
+    if not all(names):
+        raise ValueError("a variable without a name cannot be saved")
     if folder:
         tf.io.gfile.makedirs(folder)
     aside = os.path.join(folder, f".{base}.{uuid.uuid4().hex}")

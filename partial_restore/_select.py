@@ -148,14 +148,15 @@ def _news(new: str | Sequence[str] | None) -> list[str]:
 
 def _prefixed(old: str, new: str | Sequence[str] | None, name: Name) -> list[tuple[Name, int]] | None:
     head = tuple(part for part in old.split("/") if part)
-    if name.segments[: len(head)] != head:
+    if name.segments[: len(head)] != head or (old.endswith("/") and len(name.segments) == len(head)):
         return None
     rest = Name(name.segments[len(head) :], name.said[len(head) :])
     results = []
     for text in _news(new):
         front = tuple(part for part in text.split("/") if part)
-        if front or rest.segments:
-            results.append((Name(front + rest.segments, (True,) * len(front) + rest.said), len(front)))
+        if not front and not rest.segments:
+            raise ValueError(f"a rename rule makes an empty name of {name.text!r}; None drops a tensor")
+        results.append((Name(front + rest.segments, (True,) * len(front) + rest.said), len(front)))
     return results
 
 

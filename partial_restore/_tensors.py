@@ -20,6 +20,16 @@ def eagerly() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def ensured_eager() -> Iterator[None]:
+    """Run ops now on whatever device they belong, also while a graph is the default."""
+    if tf.executing_eagerly():
+        yield
+    else:
+        with context.eager_mode():
+            yield
+
+
 def convert(value: tf.Tensor, dtype: str) -> tuple[tf.Tensor, str]:
     """Return the value as ``dtype`` and what was lost beyond rounding: an empty string if nothing was."""
     if value.dtype.name == dtype:

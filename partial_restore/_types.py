@@ -110,11 +110,17 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The whole plan as data: one `Match` per variable, one `Skip` per tensor that no variable takes."""
+    """The whole plan as data: one `Match` per variable, one `Skip` per tensor that no variable takes.
+
+    ``roots`` were set aside to align the names. ``unfit`` are rename rules that decide for no tensor, ``astray`` those
+    that lead to no variable.
+    """
 
     matches: tuple[Match, ...]
     skipped: tuple[Skip, ...]
     roots: tuple[str, ...] = ()
+    unfit: tuple[str, ...] = ()
+    astray: tuple[str, ...] = ()
 
     def of(self, *outcomes: Outcome) -> list[Match]:
         return [match for match in self.matches if match.outcome in outcomes]

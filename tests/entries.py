@@ -22,10 +22,22 @@ def attribute(text: str, *given: str, shape: tuple[int, ...] = (2,), **more: obj
     return _entry(text, (name_of(text, said=True),), tuple(map(name_of, given)), shape, "float32", **more)
 
 
+def mixed(text: str, layer_at: int) -> Entry:
+    """A variable under attributes and, at one place, a layer that Keras may have named."""
+    segments = tuple(text.split("/"))
+    said = tuple(i != layer_at for i in range(len(segments)))
+    return _entry(text, (Name(segments, said),), (), (2,), "float32")
+
+
 def layer(text: str, *more_paths: str, shape: tuple[int, ...] = (2,)) -> Entry:
     """A variable of a layer, as a Functional model has it: by the layer's name, which Keras may have made up."""
-    paths = tuple(map(name_of, (text, *more_paths)))
+    paths = tuple(_of_layer(path) for path in (text, *more_paths))
     return _entry(text, paths, paths[:1], shape, "float32")
+
+
+def _of_layer(text: str) -> Name:
+    segments = tuple(text.split("/"))
+    return Name(segments, (*(False for _ in segments[1:]), True))
 
 
 def _entry(

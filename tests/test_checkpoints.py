@@ -99,6 +99,34 @@ def test_folder_without_state_file_has_the_highest_step(tmp_path: Path) -> None:
     assert target["v"].numpy() == 10
 
 
+def test_numbers_that_are_no_steps_have_no_latest(tmp_path: Path) -> None:
+    for name in ("resnet50", "resnet101"):
+        pr.save_subset({"v": tf.Variable(1.0)}, tmp_path / name)
+    with pytest.raises(pr.CheckpointNotFoundError, match="none of these is the latest"):
+        pr.list_checkpoint(tmp_path)
+
+
+def test_state_file_names_a_checkpoint_in_a_folder_below(tmp_path: Path) -> None:
+    pr.save_subset({"v": tf.Variable(1.0)}, tmp_path / "m-4")
+    below = pr.save_subset({"v": tf.Variable(2.0)}, tmp_path / "sub" / "m-4")
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "sub/m-4"\n')
+    target = {"v": tf.Variable(0.0)}
+    assert pr.restore_subset(target, tmp_path).path == below
+    assert target["v"].numpy() == 2
+
+
+def test_scheme_that_tensorflow_does_not_open() -> None:
+    with pytest.raises(pr.UnreadableCheckpointError, match="nix://"):
+        pr.list_checkpoint("nix://bucket/ckpt")
+
+
+def test_path_that_tensorflow_takes_for_a_pattern(tmp_path: Path) -> None:
+    (tmp_path / "[a]").mkdir()
+    tf.train.Checkpoint(v=tf.Variable(1.0)).write(str(tmp_path / "[a]" / "ckpt"))
+    with pytest.raises(pr.UnreadableCheckpointError, match="pattern"):
+        pr.list_checkpoint(tmp_path / "[a]" / "ckpt")
+
+
 def test_folder_of_several_series_has_no_latest(tmp_path: Path) -> None:
     for name in ("best", "last"):
         tf.train.Checkpoint(v=tf.Variable(1.0)).write(str(tmp_path / name))
@@ -223,11 +251,25 @@ def damaged(path: str, damage: str) -> None:
     elif damage == "index":
         index = Path(f"{path}.index")
         index.write_bytes(index.read_bytes()[:-20])
+    elif damage == "footer":
+        index = Path(f"{path}.index")
+        content = bytearray(index.read_bytes())
+        content[-46] = 255
+        index.write_bytes(content)
     elif damage == "empty index":
         Path(f"{path}.index").write_bytes(b"")
 
 
-DAMAGES = ["one byte", "the last byte of a weight", "truncated", "empty data", "no shard", "index", "empty index"]
+DAMAGES = [
+    "one byte",
+    "the last byte of a weight",
+    "truncated",
+    "empty data",
+    "no shard",
+    "index",
+    "footer",
+    "empty index",
+]
 
 
 @pytest.mark.parametrize("memory", [1, 40_000, 10**9])

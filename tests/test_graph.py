@@ -141,6 +141,33 @@ def test_partitioned_variables_are_one(tmp_path: Path, session: tf1.Session, ver
     np.testing.assert_array_equal(tf1.train.NewCheckpointReader(part).get_tensor("table"), expected)
 
 
+def test_some_parts_of_a_partitioned_variable_are_refused(tmp_path: Path, session: tf1.Session) -> None:
+    table = tf1.get_variable("table", [6, 2], partitioner=tf1.fixed_size_partitioner(3))
+    for call in (
+        lambda: pr.save_subset([list(table)[1]], tmp_path / "x", session=session),
+        lambda: pr.restore_subset([next(iter(table))], {"table": np.zeros([6, 2], np.float32)}, session=session),
+    ):
+        with pytest.raises(ValueError, match="not all parts"):
+            call()
+
+
+def test_variables_that_initialize_each_other(tmp_path: Path, session: tf1.Session) -> None:
+    path, _ = saved(tmp_path, {"a": (2,)})
+    variables({"a": (2,)})
+    b = tf1.get_variable("b", initializer=np.float32([1, 2]))
+    c = tf1.get_variable("c", initializer=b.read_value() * 2)
+    tf1.get_variable("d", initializer=c.read_value() * 2)
+    pr.restore_subset(session.graph, path, session=session)
+    assert session.run(c).tolist() == [2, 4]
+
+
+def test_closed_session_is_found_out_before_anything(session: tf1.Session) -> None:
+    variables({"a": (2,)})
+    session.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        pr.restore_subset(session.graph, {"a": np.float32([1, 2])}, session=session)
+
+
 def test_optimizer_state_is_left_and_initialized(tmp_path: Path, session: tf1.Session) -> None:
     def model() -> Any:
         (w,) = variables({"w": (2,)})

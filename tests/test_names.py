@@ -140,5 +140,17 @@ def test_cycles_end() -> None:
 
 
 def test_slots_of_tensorflow_1_are_optimizer_state_beside_their_variable_only() -> None:
-    shapes = {"w": [2], "w/Adam": [2], "w/Momentum": [3], "x/Adam": [2], "beta1_power": [], "Adam": [2]}
-    assert {key for key in shapes if group_of_key(key, shapes) == "optimizer"} == {"w/Adam", "beta1_power"}
+    shapes = {
+        "w": [2],
+        "w/Adam": [2],
+        "w/Momentum": [3],
+        "x/Adam": [2],
+        "beta1_power": [],
+        "Adam": [2],
+        "train/w/Adam": [2],
+    }
+    assert {key for key in shapes if group_of_key(key, shapes) == "optimizer"} == {
+        "w/Adam",
+        "beta1_power",
+        "train/w/Adam",
+    }

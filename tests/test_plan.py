@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from entries import attribute, layer, tensor, variable
+from entries import attribute, layer, mixed, tensor, variable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +26,7 @@ COLLIDED, MISMATCHED, UNCASTABLE, UNSELECTED = (
 
 def request(**options: Any) -> Request:
     return Request(
-        compile_patterns(options.pop("include", None), lambda _: None),
+        compile_patterns(options.pop("include"), lambda _: None) if "include" in options else None,
         compile_patterns(options.pop("exclude", None), lambda _: None),
         compile_rename(options.pop("rename", None)),
         **options,
@@ -131,6 +131,36 @@ TABLE = {
         [tensor("Variable"), tensor("Variable_1"), tensor("Variable_2")],
         {},
         {"Variable": AMBIGUOUS, "Variable_1": AMBIGUOUS},
+    ),
+    "names that TensorFlow made unique": (
+        [variable("weights"), variable("weights_1"), variable("weights_2")],
+        [tensor("weights"), tensor("weights_1")],
+        {},
+        dict.fromkeys(["weights", "weights_1", "weights_2"], AMBIGUOUS),
+    ),
+    "a name that was unique before": (
+        [variable("weights"), variable("weights_1")],
+        [tensor("weights")],
+        {},
+        dict.fromkeys(["weights", "weights_1"], AMBIGUOUS),
+    ),
+    "cells of a recurrent network": (
+        [variable(f"rnn/multi_rnn_cell/cell_{i}/kernel") for i in range(3)],
+        [tensor(f"rnn/multi_rnn_cell/cell_{i}/kernel") for i in range(2)],
+        {},
+        {f"rnn/multi_rnn_cell/cell_{i}/kernel": AMBIGUOUS for i in range(3)},
+    ),
+    "names as they are listed": (
+        [tensor("model/dense/w"), tensor("model/dense_1/w"), tensor("step")],
+        [mixed("model/dense/w", 1), mixed("model/dense_1/w", 1), attribute("step")],
+        {},
+        {"model/dense/w": "model/dense/w", "model/dense_1/w": "model/dense_1/w", "step": "step"},
+    ),
+    "an attribute called as a class": (
+        [attribute("dense/w")],
+        [tensor("dense/w"), tensor("b")],
+        {},
+        {"dense/w": "dense/w"},
     ),
     "a name that two tensors share": (
         [layer("m1/a/w", "a/w")],
@@ -303,6 +333,7 @@ TABLE = {
         {"exclude": "a"},
         {"a/w": UNSELECTED, "b/w": "b/w"},
     ),
+    "include nothing": ([layer("a/w")], [layer("a/w")], {"include": []}, {"a/w": UNSELECTED}),
     "exclude wins": (
         [layer("a/w"), layer("a/b")],
         [layer("a/w"), layer("a/b")],

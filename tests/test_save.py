@@ -54,6 +54,8 @@ def test_nothing_to_save(tmp_path: Path) -> None:
         pr.save_subset(stack(["b0"]), tmp_path / "part", exclude="*")
     with pytest.raises(pr.UnknownNameError, match="haed"):
         pr.save_subset(stack(["b0"]), tmp_path / "part", include="haed")
-    with pytest.raises(ValueError, match="is a folder"):
+    with pytest.raises(ValueError, match="no prefix"):
         pr.save_subset(stack(["b0"]), f"{tmp_path}/")
+    with pytest.raises(ValueError, match="without a name"):
+        pr.save_subset({"": tf.Variable(1.0)}, tmp_path / "part")
     assert not list(tmp_path.iterdir())

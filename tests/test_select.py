@@ -64,7 +64,7 @@ RULES: dict[str, tuple[Any, str, list[tuple[str, int]] | None]] = {
     "leading segments only": ({"a": "b"}, "tower/a/w", None),
     "nothing to a prefix": ({"": "backbone/"}, "a/w", [("backbone/a/w", 1)]),
     "a whole name": ({"a/w": "b/v"}, "a/w", [("b/v", 2)]),
-    "a prefix to nothing at all": ({"a/w": ""}, "a/w", []),
+    "a prefix does not fit its own name": ({"a/": ""}, "a", None),
     "dropped": ({"a": None}, "a/w", []),
     "fanned out": ({"a": ["b", "c/d"]}, "a/w", [("b/w", 1), ("c/d/w", 2)]),
     "the first that fits": ({"x": "y", "a/w": "b", "a": "c"}, "a/w", [("b", 1)]),
@@ -97,3 +97,5 @@ def test_what_is_no_rule_is_refused() -> None:
         compile_rename({3: "a"})  # type: ignore[dict-item]
     with pytest.raises(ValueError, match="empty name"):
         apply_rules(compile_rename({re.compile(".*"): ""}), attribute("a/w"))
+    with pytest.raises(ValueError, match="empty name"):
+        apply_rules(compile_rename({"a/w": ""}), attribute("a/w"))

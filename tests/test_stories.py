@@ -159,7 +159,9 @@ TYPOS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "include": ({"include": "haed"}, ["include", "'haed'", "head"]),
     "one of several": ({"exclude": ["head", "b11"]}, ["exclude", "'b11'", "b1"]),
     "a regex": ({"include": re.compile("b9")}, ["'b9'"]),
-    "a rename rule": ({"rename": {"b0": "b0", "b_1/": "b1"}}, ["rename", "'b_1/'", "b1"]),
+    "a rename rule": ({"rename": {"b0": "b0", "b_1/": "b1"}}, ["rename", "'b_1/'", "decides for no tensor", "b1"]),
+    "a rule that another one hides": ({"rename": {"b0": "b0", "b0/bias": "b0/bias"}}, ["{'b0/bias': 'b0/bias'}"]),
+    "a rule that leads nowhere": ({"rename": {"b0": "haed"}}, ["leads to no variable", "head"]),
     "an initializer's pattern": ({"initialize": {"haed": "zeros"}}, ["initialize", "'haed'", "head"]),
 }
 
@@ -351,6 +353,41 @@ def test_layers_in_lists_that_only_the_optimizer_kept_are_not_guessed(tmp_path: 
         pr.restore_subset(target, path)
     report = pr.restore_subset(target, path, exclude="blocks")
     assert {item.name for item in report.loaded} == {"top/kernel", "top/bias"}
+
+
+def test_one_variable_under_two_names_is_refused() -> None:
+    variable = tf.Variable([0.0])
+    with pytest.raises(ValueError, match="'a' and 'b' are one variable"):
+        pr.restore_subset({"a": variable, "b": variable}, {"a": np.float32([1]), "b": np.float32([2])})
+
+
+def test_eager_variables_while_a_graph_is_the_default() -> None:
+    variable = tf.Variable([0.0])
+    with tf.Graph().as_default():
+        pr.restore_subset({"a": variable}, {"a": np.float32([1])})
+    assert variable.numpy() == 1
+
+
+def test_variable_of_unknown_shape_has_the_shape_that_it_holds() -> None:
+    target = {"a": tf.Variable([0.0], shape=[None]), "b": tf.Variable([0.0], shape=tf.TensorShape(None))}
+    pr.restore_subset(target, {"a": np.float32([1]), "b": np.float32([2])})
+    assert target["b"].numpy() == 2
+    with pytest.raises(pr.MismatchError):
+        pr.restore_subset(target, {"a": np.float32([1, 2])})
+
+
+def test_strings_are_values() -> None:
+    target = {"a": tf.Variable(["", ""]), "b": tf.Variable([""])}
+    pr.restore_subset(target, {"a": np.array(["x", "y"]), "b": tf.constant([b"z\0"])})
+    assert [variable.numpy().tolist() for variable in target.values()] == [[b"x", b"y"], [b"z\0"]]
+
+
+def test_mapping_by_the_names_that_are_listed(tmp_path: Path) -> None:
+    path = saved(tmp_path, model=trained(stack([None, None])), step=tf.Variable(1))
+    listed = [tensor for tensor in pr.list_checkpoint(path) if tensor.dtype != "string"]
+    target = {tensor.name: tf.Variable(tf.zeros(tensor.shape, tensor.dtype)) for tensor in listed}
+    report = pr.restore_subset(target, path)
+    assert {item.name for item in report.loaded} == {name for name in target if not name.startswith("model/optimizer/")}
 
 
 def test_nothing_loaded_is_an_error(tmp_path: Path) -> None:

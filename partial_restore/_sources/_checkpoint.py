@@ -23,17 +23,18 @@ from partial_restore._types import Entry, Name, name_of
 
 _GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _VALUE = "VARIABLE_VALUE"
+_READER_ERRORS = (tf.errors.OpError, RuntimeError, ValueError, LookupError, MemoryError, NotImplementedError)
+"""What TensorFlow raises for a damaged index: pybind turns a status such as OUT_OF_RANGE into a built-in exception."""
 
 
 class CheckpointSource:
     """A checkpoint of TensorFlow at ``prefix``."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
-        self._prefix = locate(path)
+        self.path = self._prefix = locate(path)
         try:
             self._reader: Any = tf.compat.v1.train.NewCheckpointReader(self._prefix)
-        except (tf.errors.OpError, RuntimeError, ValueError) as error:
+        except _READER_ERRORS as error:
             raise UnreadableCheckpointError(self.path, _first_line(error)) from error
 
     @cached_property

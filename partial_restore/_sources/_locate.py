@@ -12,7 +12,7 @@ from partial_restore._errors import CheckpointNotFoundError, UnreadableCheckpoin
 
 _SHARD = re.compile(r"(?P<prefix>.+)\.data-\d{5}-of-\d{5}")
 _V1_SHARD = re.compile(r"(?P<prefix>.+)-(?:\d{5}|\?{5})-of-(?P<count>\d{5})")
-_STEP = re.compile(r"(?P<stem>.*?)-?(?P<step>\d+)")
+_STEP = re.compile(r"(?P<stem>.+)-(?P<step>\d+)")
 _STATE = "checkpoint"
 
 
@@ -31,7 +31,14 @@ def locate(path: str | os.PathLike[str]) -> str:
     text = text.rstrip("/") if len(text) > 1 else text
     if not text:
         raise CheckpointNotFoundError(text, ["a path; this one is empty"])
-    prefix = _in_folder(text) if tf.io.gfile.isdir(text) and not _is_prefix(text) else _of_file(text)
+    try:
+        prefix = _in_folder(text) if tf.io.gfile.isdir(text) and not _is_prefix(text) else _of_file(text)
+    except tf.errors.OpError as error:
+        raise UnreadableCheckpointError(text, str(error).splitlines()[0]) from error
+    if re.search(r"[][*]|\?(?!\?{0,4}-of-\d{5}$)", prefix):
+        raise UnreadableCheckpointError(
+            prefix, "TensorFlow takes the signs * ? [ ] in a path for a pattern; rename the folder"
+        )
     _refuse_missing_shards(prefix)
     return prefix
 
@@ -88,7 +95,7 @@ def _in_folder(folder: str) -> str:
         if not _is_prefix(variables):
             raise CheckpointNotFoundError(folder, [f"{variables}.index"], names, "This SavedModel has no variables.")
         return variables
-    if _STATE in names:
+    if _STATE in names and not tf.io.gfile.isdir(os.path.join(folder, _STATE)):
         return _latest_of_state(folder, names)
     prefixes = [os.path.join(folder, name.removesuffix(".index")) for name in names if name.endswith(".index")]
     if not prefixes:
@@ -106,7 +113,7 @@ def _latest_of_state(folder: str, names: list[str]) -> str:
         raise UnreadableCheckpointError(folder, f"its {_STATE!r} file names no checkpoint")
     latest = state.model_checkpoint_path
     moved = os.path.join(folder, os.path.basename(latest))
-    for prefix in (moved, latest):
+    for prefix in (latest, moved):
         with suppress(CheckpointNotFoundError):
             return _of_file(prefix)
     raise CheckpointNotFoundError(
@@ -115,7 +122,7 @@ def _latest_of_state(folder: str, names: list[str]) -> str:
 
 
 def _latest(folder: str, prefixes: list[str], looked_for: list[str], names: list[str]) -> str:
-    """Return the highest step of one series; checkpoints of several names have no latest."""
+    """Return the highest step of one series (``ckpt-9``, ``ckpt-10``); of several names none is the latest."""
     if len(prefixes) == 1:
         return prefixes[0]
     steps = [_STEP.fullmatch(os.path.basename(prefix)) for prefix in prefixes]

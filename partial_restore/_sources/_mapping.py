@@ -34,10 +34,11 @@ def _host_array(key: str, value: Any) -> np.ndarray[Any, Any]:
     """Return the value as an array in host memory, without a copy where it is one."""
     try:
         array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+        tf.dtypes.as_dtype(array.dtype)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise TypeError(f"the value of {key!r} is no array: {error}") from error
-    if array.dtype.hasobject:
-        raise TypeError(f"the value of {key!r} is no array of numbers but of {array.dtype}")
+    if array.dtype.hasobject and not all(isinstance(each, str | bytes) for each in array.flat):
+        raise TypeError(f"the value of {key!r} is no array of numbers or strings")
     return array
 
 

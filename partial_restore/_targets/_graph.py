@@ -7,6 +7,7 @@ variables before it finds another's checksum wrong.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +52,9 @@ class GraphTarget:
                 raise ValueError(f"two variables have the name {name!r}; give a mapping name -> variable")
             whole[name] = shape, variable.dtype.base_dtype
             self._parts.setdefault(name, []).append(_Part(variable, where))
+        for name, (shape, _) in whole.items():
+            _refuse_incomplete(name, shape, self._parts[name])
+        session.run([])  # A closed session is found out before anything changes.
         shapes = {name: shape for name, (shape, _) in whole.items()}
         self.entries: Sequence[Entry] = [
             _entry(name, shape, dtype, group_of_key(name, shapes), said=isinstance(variables, Mapping))
@@ -107,8 +111,27 @@ class GraphTarget:
         """Run the initializers of the variables that have no value yet, and of those to be initialized anew."""
         rest = [name for name in self._parts if name not in filled]
         started = [name for name in rest if name in set(rerun) or not self._has_value(name)]
-        self.session.run([part.variable.initializer for name in started for part in self._parts[name]])
+        self._initialize(started)
         return started
+
+    def _initialize(self, names: Sequence[str]) -> None:
+        """Run initializers; those that need the value of another one after it."""
+        if self._is_initialized_by_run(names):
+            return
+        while waiting := [name for name in names if not self._is_initialized_by_run([name])]:
+            if len(waiting) == len(names):
+                self._run_initializers(waiting)
+            names = waiting
+
+    def _is_initialized_by_run(self, names: Sequence[str]) -> bool:
+        try:
+            self._run_initializers(names)
+        except tf.errors.FailedPreconditionError:
+            return False
+        return True
+
+    def _run_initializers(self, names: Sequence[str]) -> None:
+        self.session.run([part.variable.initializer for name in names for part in self._parts[name]])
 
     def _has_value(self, name: str) -> bool:
         """Say whether every part of a variable is initialized, without adding an op to the graph."""
@@ -131,6 +154,13 @@ def _joined(parts: Sequence[_Part], shape: tuple[int, ...], pieces: Sequence[Any
     for part, piece in zip(parts, pieces, strict=True):
         whole[part.where] = piece
     return whole
+
+
+def _refuse_incomplete(name: str, shape: tuple[int, ...], parts: Sequence[_Part]) -> None:
+    """Refuse some parts of a partitioned variable without the others, and one variable given twice."""
+    sizes = [math.prod(size.stop - size.start for size in part.where) for part in parts]
+    if parts[0].where and (sum(sizes) != math.prod(shape) or len({str(part.where) for part in parts}) < len(parts)):
+        raise ValueError(f"not all parts of the partitioned variable {name!r} are given; give the whole")
 
 
 def _named(variables: Any) -> list[tuple[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from partial_restore import _keras
-from partial_restore._eager import EagerTarget, Held, is_variable, raw
+from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
 from partial_restore._errors import UnbuiltError
 from partial_restore._names import Names, Node, names_of_graph
 from partial_restore._types import Entry, Group, name_of
@@ -144,7 +144,7 @@ def _hold(root: Any, variable: Any, owner: Any, names: Names, group: Group) -> H
         if _keras.is_seed(owner) or variable.path.endswith("seed_generator_state"):
             group = "seed"
     paths = names.paths or given[-1:] or (name_of(raw(variable).name.removesuffix(":0")),)
-    shape = tuple(int(size) for size in variable.shape)
+    shape = shape_of(variable)
     dtype = raw(variable).dtype.base_dtype
     entry = Entry(paths[0].text, paths, given, shape, dtype.name, group, dtype.size)
     return Held(entry, raw(variable), variable, owner if _keras.is_layer(owner) else None)

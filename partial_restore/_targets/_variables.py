@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from partial_restore import _keras
-from partial_restore._eager import EagerTarget, Held, is_variable, raw
-from partial_restore._types import Entry, Name, name_of
+from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
+from partial_restore._names import group_of_key
+from partial_restore._types import Entry, Group, Name, name_of
 
 
 def open_variables(variables: Mapping[str, Any] | Iterable[Any]) -> EagerTarget:
@@ -23,7 +24,9 @@ def open_variables(variables: Mapping[str, Any] | Iterable[Any]) -> EagerTarget:
     shared = sorted(name for name in times if times[name] > 1)
     if shared:
         raise ValueError(f"several variables have one name ({', '.join(shared[:5])}); give a mapping name -> variable")
-    held = [_hold(name, each, said=isinstance(variables, Mapping)) for name, each in named]
+    refuse_twice(named)
+    shapes = {name: shape_of(each) for name, each in named}
+    held = [_hold(name, each, group_of_key(name, shapes), said=isinstance(variables, Mapping)) for name, each in named]
     return EagerTarget(held, frozenset(), lambda thing: _keys_of(held, thing))
 
 
@@ -38,12 +41,21 @@ def refuse_others(variables: Iterable[Any], is_right: Any) -> None:
             raise TypeError(f"a model is a Keras model, a module, a trackable, a graph, or variables; {each!r} is none")
 
 
-def _hold(name: str, variable: Any, *, said: bool) -> Held:
+def refuse_twice(named: Iterable[tuple[str, Any]]) -> None:
+    """Refuse a variable under two names: two tensors could go into it."""
+    seen: dict[int, str] = {}
+    for name, variable in named:
+        first = seen.setdefault(id(raw(variable)), name)
+        if first != name:
+            raise ValueError(f"{first!r} and {name!r} are one variable; give it once")
+
+
+def _hold(name: str, variable: Any, group: Group, *, said: bool) -> Held:
     names: tuple[Name, ...] = (name_of(name),)
     if said:
         names = tuple(dict.fromkeys((name_of(name, said=True), *names)))
     dtype = raw(variable).dtype.base_dtype
-    entry = Entry(name, names, names, tuple(int(size) for size in variable.shape), dtype.name, "model", dtype.size)
+    entry = Entry(name, names, names, shape_of(variable), dtype.name, group, dtype.size)
     return Held(entry, raw(variable), variable)
 
 
