@@ -70,5 +70,5 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure first restores beside TensorFlow's own, each way in fresh processes."""
-    _install(session, "bench")
+    _install(session)
     session.run("python", "benchmarks/restore.py", *session.posargs, env=SETTINGS)

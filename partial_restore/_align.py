@@ -58,14 +58,17 @@ def _covering(rows: Sequence[Row]) -> list[Prefix]:
 
 
 def _fitting_tops(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Root]:
-    """Return the first segments of either side that, set aside, make any names meet."""
+    """Return the first segments of either side that, set aside, make any names meet.
+
+    What is left must name more than a variable: ``kernel`` alone is everyone's.
+    """
     everything, everyone = by_key(beneath(ours, ())), by_key(beneath(theirs, ()))
     fitting: list[Root] = []
     for top, rows in _by_top(theirs).items():
-        if any(True for _ in common(everything, by_key(beneath(rows, (top,))))):
+        if any(len(key) > 1 for _, _, key in common(everything, by_key(beneath(rows, (top,))))):
             fitting.append(((top,), ()))
     for top, rows in _by_top(ours).items():
-        if any(True for _ in common(by_key(beneath(rows, (top,))), everyone)):
+        if any(len(key) > 1 for _, _, key in common(by_key(beneath(rows, (top,))), everyone)):
             fitting.append(((), (top,)))
     return fitting
 

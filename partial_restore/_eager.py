@@ -101,5 +101,8 @@ class EagerTarget:
         return initial_value(initializer, held.entry) if callable(initializer) else None
 
     def finish(self, rerun: Sequence[str], filled: Collection[str]) -> list[str]:  # noqa: ARG002  A session needs them.
-        """Return the variables that were initialized besides: none, they all have values."""
+        """Let layers that keep something computed from their variables (`Normalization`) compute it anew."""
+        owners = {id(owner): owner for key in filled if (owner := self._held[key].owner) is not None}
+        for owner in owners.values():
+            _keras.finalize(owner)
         return []

@@ -74,6 +74,13 @@ def is_unbuilt(layer: Any) -> bool:
     return not layer.built and type(layer).build not in (keras.Layer.build, keras.Model.build)
 
 
+def finalize(layer: Any) -> None:
+    """Let a layer take note of its new values, as Keras does after loading: `Normalization` computes with copies."""
+    finalize_state = getattr(layer, "finalize_state", None)
+    if callable(finalize_state):
+        finalize_state()
+
+
 def initial_values(layer: Any) -> Mapping[int, Any]:
     """Return fresh initial values of a layer's own variables, by the variable's id: what a new layer would start with.
 

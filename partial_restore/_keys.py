@@ -7,6 +7,7 @@ siblings: then the pairing in order is forced. Adding, removing or re-typing a l
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -31,7 +32,7 @@ AUTOMATIC = frozenset(
     # TensorFlow 1, tf_slim, Sonnet 1
     "Variable variable basic_lstm_cell multi_rnn_cell nas_cell attention_wrapper Conv Conv2d Conv2d_transpose "
     "SeparableConv2d fully_connected BatchNorm LayerNorm InstanceNorm GroupNorm conv_2d batch_norm "
-    "layer_norm".split()  # noqa: SIM905  A list of a hundred quoted words is harder to read.
+    "layer_norm".split()
 )
 """Names that TensorFlow 1, tf_slim and both Keras number on their own. A target adds those of its own classes."""
 
@@ -50,46 +51,39 @@ class Row:
 def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str]) -> list[Row]:
     """Return the names with their keys; the first ``pins`` segments of a name are taken literally.
 
-    A name whose automatic segments are alone and bare (``dense``, and no ``dense_1`` beside it) has a second key that
-    takes them literally: the other side may know that somebody chose them.
+    A segment of which its side knows nothing may be a chosen name or an automatic one: such a name has a key for
+    each reading, and the other side decides which of them it meets.
     """
-    listed = [(entry, name, pins, _positions(name, pins, bases)) for entry, name, pins in names]
+    listed = [(entry, name, _positions(name, pins, bases)) for entry, name, pins in names]
     numbers: dict[tuple[Prefix, str], set[int]] = defaultdict(set)
-    for _, name, _, positions in listed:
+    for _, name, positions in listed:
         for i, position in enumerate(positions):
             if position is not None:
                 numbers[name.segments[:i], position[0]].add(position[1])
     ranks = {scope: {number: rank for rank, number in enumerate(sorted(held))} for scope, held in numbers.items()}
-    rows: list[Row] = []
-    for entry, name, _, positions in listed:
-        key = _key(name, positions, ranks)
-        literal = tuple(
-            part[0] if not isinstance(part, str) and _is_alone(part, name.segments[i]) else part
-            for i, part in enumerate(key)
-        )
-        rows.extend(Row(entry, name.segments, each) for each in dict.fromkeys((key, literal)))
-    return rows
+    return [
+        Row(entry, name.segments, key)
+        for entry, name, positions in listed
+        for key in itertools.product(*_readings(name, positions, ranks))
+    ]
 
 
 def _positions(name: Name, pins: int, bases: Collection[str]) -> list[tuple[str, int] | None]:
     return [_position(name, i, bases) if i >= pins else None for i in range(len(name.segments))]
 
 
-def _key(
+def _readings(
     name: Name, positions: Sequence[tuple[str, int] | None], ranks: Mapping[tuple[Prefix, str], Mapping[int, int]]
-) -> Key:
-    key: list[str | tuple[str, int, int]] = []
+) -> Iterator[tuple[str | tuple[str, int, int], ...]]:
+    """Yield what each segment may stand for: itself, or its rank among so many."""
     for i, position in enumerate(positions):
         if position is None:
-            key.append(name.segments[i])
+            yield (name.segments[i],)
         else:
-            rank = ranks[name.segments[:i], position[0]]
-            key.append((position[0], rank[position[1]], len(rank)))
-    return tuple(key)
-
-
-def _is_alone(part: tuple[str, int, int], segment: str) -> bool:
-    return part[2] == 1 and part[0] == segment
+            held = ranks[name.segments[:i], position[0]]
+            rank = position[0], held[position[1]], len(held)
+            is_open = name.said[i] is None and not name.segments[i].isdecimal()
+            yield (rank, name.segments[i]) if is_open else (rank,)
 
 
 def uniquified(names: Iterable[Name]) -> set[str]:
@@ -99,7 +93,7 @@ def uniquified(names: Iterable[Name]) -> set[str]:
     """
     held: dict[Prefix, set[str]] = defaultdict(set)
     for name in names:
-        if not any(name.said):
+        if not any(name.said):  # None of them is known to be chosen.
             for i, segment in enumerate(name.segments):
                 held[name.segments[:i]].add(segment)
     return {

@@ -93,7 +93,7 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Na
         paths = open_paths.get(leaf, [])
         readable = [_readable(path, nodes, labels) for labels in ({**derived, **real}, derived) for path in paths]
         given = (name_of(nodes[leaf].full_name or ""),) if leaf in telling else ()
-        if readable and all(all(name.said) for name in readable):
+        if readable and all(_tells_all(name) for name in readable):
             given = ()  # The attributes say all; a full name could only repeat them or blur them.
         if readable or (given and leaf not in owned):
             found[leaf] = Names(tuple(dict.fromkeys(readable)), given, "model")
@@ -107,6 +107,11 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Na
             path = next(iter(all_paths.get(leaf, [])), ())
             found[leaf] = Names((_state_name(leaf, nodes, path, optimizers, slots, stems),), (), "optimizer")
     return found
+
+
+def _tells_all(name: Name) -> bool:
+    """Say whether every segment was chosen by a person and none is a place in a list."""
+    return all(name.said) and not any(segment.isdecimal() for segment in name.segments)
 
 
 def _copies(nodes: Sequence[Node]) -> set[int]:
@@ -207,8 +212,9 @@ def _optimizer_leaves(nodes: Sequence[Node], optimizers: Collection[int]) -> set
 def _telling(nodes: Sequence[Node], leaves: Sequence[int], paths: Mapping[int, list[_Path]]) -> set[int]:
     """Return the leaves whose full name tells the layer.
 
-    Keras records ``net/kernel`` for every layer of a subclassed model that has no ``build``: there the same stem is
-    shared by different owners. Members of two layer lists may bear the same name; that is no sign of a loss.
+    Keras records ``net/kernel`` for any layer of a subclassed model that has no ``build``. So a full name counts for
+    what belongs to a member of a layer list, if it has a segment for every layer from there on, and if no other owner
+    shares its stem (members of two lists may have one name). Of what no attribute leads to there is only the full name.
     """
     owners: dict[str, dict[int, int | None]] = defaultdict(dict)
     names = Counter(nodes[leaf].full_name for leaf in leaves)
@@ -221,12 +227,24 @@ def _telling(nodes: Sequence[Node], leaves: Sequence[int], paths: Mapping[int, l
         for stem, lists in owners.items()
         if len(lists) == 1 or (None not in lists.values() and len(set(lists.values())) == len(lists))
     }
-    return {
-        leaf
-        for leaf in leaves
-        if nodes[leaf].full_name
-        and (_stem(nodes[leaf]) in honest if paths.get(leaf) else names[nodes[leaf].full_name] == 1)
-    }
+
+    def tells(leaf: int) -> bool:
+        if not paths.get(leaf):
+            return names[nodes[leaf].full_name] == 1
+        return _stem(nodes[leaf]) in honest and _has_all_layers(nodes, leaf, paths[leaf][0])
+
+    return {leaf for leaf in leaves if nodes[leaf].full_name and tells(leaf)}
+
+
+def _has_all_layers(nodes: Sequence[Node], leaf: int, path: _Path) -> bool:
+    """Say whether the full name has a segment for every object from the last member of a layer list on."""
+    members = [i for i in range(len(path)) if _is_member(path, i)]
+    if not members:
+        return False
+    below = [
+        step for step in path[members[-1] :] if step.segment not in _TRANSPARENT and not _is_list(nodes[step.node])
+    ]
+    return len((nodes[leaf].full_name or "").split("/")) >= len(below)
 
 
 def _stem(node: Node) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from partial_restore._cast import Cast, is_castable
-from partial_restore._match import Pairing, pair
+from partial_restore._match import Grade, Pairing, pair
 from partial_restore._select import Renamed, Rule, Test, apply_rules
 from partial_restore._types import GROUP_REASONS, Decision, Entry, Match, Outcome, Skip
 
@@ -77,33 +77,30 @@ def unselected(target: Entry, request: Request) -> str:
 
 def _pair(target: Entry, t: int, sources: Sequence[Entry], pairing: Pairing) -> Match:
     """Take the most certain candidates; more than one of them is no certainty."""
-    said, named = pairing.said.get(t, {}), pairing.named.get(t, ())
-    if said:
-        several = sorted({*said, *named})
-        if len(several) > 1:
-            rule = ", ".join(dict.fromkeys(said.values()))
-            return _several(Match(target, Outcome.COLLIDED, "rename puts them here", rule=rule), sources, several)
-        return Match(target, Outcome.LOADED, "renamed", sources[several[0]], rule=said[several[0]])
-    for candidates, reason in ((named, "same name"), (pairing.numbered.get(t, ()), "same number, of as many")):
-        if len(candidates) > 1:
-            return _several(Match(target, Outcome.AMBIGUOUS, "its names lead to several tensors"), sources, candidates)
-        if candidates:
-            return Match(target, Outcome.LOADED, reason, sources[next(iter(candidates))])
-    undecided = pairing.undecided.get(t, ())
-    if undecided:
-        return _several(Match(target, Outcome.AMBIGUOUS, "its name is shared, or only a number"), sources, undecided)
+    grade, candidates = pairing.settled.get(t, (Grade.UNDECIDED, ()))
+    found = [sources[s] for s in sorted(candidates)]
+    if grade is Grade.SAID:
+        rule = ", ".join(dict.fromkeys(pairing.rules[s] for s in sorted(candidates) if s in pairing.rules))
+        if len(found) > 1:
+            return _several(Match(target, Outcome.COLLIDED, "rename puts them here", rule=rule), found)
+        return Match(target, Outcome.LOADED, "renamed", found[0], rule=rule)
+    if len(found) == 1 and grade in _REASONS:
+        return Match(target, Outcome.LOADED, _REASONS[grade], found[0])
+    if found:
+        reason = "its names lead to several tensors" if grade in _REASONS else "its name is shared, or only a number"
+        return _several(Match(target, Outcome.AMBIGUOUS, reason), found)
     nameless = pairing.nameless.get(target.shape, ())
     if nameless:
-        return _several(
-            Match(target, Outcome.AMBIGUOUS, "the checkpoint has tensors of its shape without a name"),
-            sources,
-            nameless,
-        )
+        reason = "the checkpoint has tensors of its shape without a name"
+        return _several(Match(target, Outcome.AMBIGUOUS, reason), [sources[s] for s in nameless])
     return Match(target, Outcome.MISSING, Outcome.MISSING.value)
 
 
-def _several(match: Match, sources: Sequence[Entry], candidates: Collection[int]) -> Match:
-    return replace(match, candidates=tuple(sources[s] for s in sorted(candidates)))
+_REASONS = {Grade.NAMED: "same name", Grade.NUMBERED: "same number, of as many"}
+
+
+def _several(match: Match, candidates: Sequence[Entry]) -> Match:
+    return replace(match, candidates=tuple(candidates))
 
 
 def _fitting(match: Match, cast: Cast) -> Match:

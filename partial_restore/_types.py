@@ -27,19 +27,20 @@ GROUP_REASONS: dict[str, str] = {
 class Name:
     """A path of segments under which a side knows a tensor.
 
-    ``said`` marks the segments that a person is known to have chosen (an attribute, a key of a mapping).
-    The others may be automatic, such as ``dense_3``; a number in a list is a position whatever is said.
+    ``said`` marks the segments that a person is known to have chosen (an attribute), False those that may be
+    automatic, such as ``dense_3`` (a layer), None those of which the side knows nothing. A number in a list is a
+    position whatever is said.
     """
 
     segments: tuple[str, ...]
-    said: tuple[bool, ...]
+    said: tuple[bool | None, ...]
 
     @property
     def text(self) -> str:
         return "/".join(self.segments)
 
 
-def name_of(text: str, *, said: bool = False) -> Name:
+def name_of(text: str, *, said: bool | None = False) -> Name:
     """Return the name that ``text`` spells, its segments separated by ``/``."""
     segments = tuple(text.split("/"))
     return Name(segments, (said,) * len(segments))

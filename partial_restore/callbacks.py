@@ -14,7 +14,7 @@ from partial_restore._restore import restore_subset
 class RestoreSubset(keras.callbacks.Callback):
     """Restore the weights that still belong before the first step of training.
 
-    Runs once, and not when training is resumed (``model.optimizer.iterations > 0``): what was trained stays. Keras
+    Runs once for a model, and not when training is resumed (``model.optimizer.iterations > 0``): what was trained stays. Keras
     builds a model that is not built yet only as it traces the first step; the callback then builds it from the shapes
     of the data, restores, and lets the step go on.
 
@@ -39,12 +39,14 @@ class RestoreSubset(keras.callbacks.Callback):
         super().__init__()
         self.report: Report | None = None
         self._ckpt, self._options = ckpt, options
-        self._is_done = False
+        self._done: Any = None
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002  Keras passes it.
         """Restore, unless that was done before or training goes on from an earlier run."""
-        if self._is_done or _is_resumed(self.model):
-            self._is_done = True
+        if self._done is self.model:
+            return
+        if _is_resumed(self.model):
+            self._done, self.report = self.model, None
             return
         try:
             self._restore()
@@ -53,7 +55,7 @@ class RestoreSubset(keras.callbacks.Callback):
 
     def _restore(self) -> None:
         self.report = restore_subset(self.model, self._ckpt, **self._options)
-        self._is_done = True
+        self._done = self.model
 
     def _restore_at_first_step(self) -> None:
         """Put the restore before the first step, where the shapes of the data are known."""

@@ -7,7 +7,7 @@ from partial_restore._types import Entry, Group, Name, name_of
 
 def tensor(text: str, shape: tuple[int, ...] = (2,), dtype: str = "float32", **more: object) -> Entry:
     """A tensor or variable that is known by its name alone, which a person may or may not have chosen."""
-    names = tuple(dict.fromkeys((name_of(text, said=True), name_of(text))))
+    names = (name_of(text, said=None),)
     return _entry(text, names, names, shape, dtype, **more)
 
 

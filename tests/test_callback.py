@@ -61,6 +61,14 @@ def test_restores_once(tmp_path: Path) -> None:
     assert (target.get_layer("b0").bias.numpy() == 9).all()
 
 
+def test_serves_several_models(tmp_path: Path) -> None:
+    source = stack(["b0"])
+    restore = pr.RestoreSubset(saved(tmp_path, source))
+    for target in (still(stack(["b0"])), still(stack(["b0"]))):
+        target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[restore])
+        np.testing.assert_array_equal(target.weights[0].numpy(), by_layer(source)["b0/kernel"])
+
+
 def test_leaves_resumed_training_alone(tmp_path: Path) -> None:
     path, target = saved(tmp_path, stack(["b0"])), trained(stack(["b0"]))
     restore = pr.RestoreSubset(path)

@@ -390,6 +390,145 @@ def test_mapping_by_the_names_that_are_listed(tmp_path: Path) -> None:
     assert {item.name for item in report.loaded} == {name for name in target if not name.startswith("model/optimizer/")}
 
 
+class Chain(keras.Model):
+    """Layers in a tuple, which TensorFlow tracks by their places."""
+
+    def __init__(self, *layers: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.blocks = layers
+
+    def call(self, inputs: Any) -> Any:
+        for layer in self.blocks:
+            inputs = layer(inputs)
+        return inputs
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return shape
+
+
+def functional(layer: Any, **options: Any) -> Any:
+    inputs = Layers.Input([4])
+    return keras.Model(inputs, layer(inputs), **options)
+
+
+def chained(*inner: Any) -> Any:
+    return built(
+        Chain(
+            Layers.Dense(4, name="b"),
+            functional(Chain(*inner, Layers.Dense(4, name="b"), name="b"), name="f"),
+            name="net",
+        )
+    )
+
+
+def test_an_inner_layer_is_not_taken_for_an_outer_one_of_its_name(tmp_path: Path) -> None:
+    source = chained()
+    path, outer = saved(tmp_path, source), source.blocks[0].kernel.numpy()
+    target = built(Chain(Layers.Dense(4, name="b"), Layers.Dense(7), name="net"))
+    pr.restore_subset(target, path)
+    np.testing.assert_array_equal(target.blocks[0].kernel.numpy(), outer)
+
+
+def test_paths_of_keras_do_not_mislead_when_an_inner_layer_is_replaced() -> None:
+    inner = functional(Layers.Dense(4, name="c"), name="inner")
+    source = randomized(keras.Sequential([Layers.Input([4]), Layers.Dense(4, name="c"), inner]))
+    values = {variable.path: variable.numpy() for variable in source.variables}
+    other = functional(Layers.BatchNormalization(name="n"), name="inner")
+    target = randomized(keras.Sequential([Layers.Input([4]), Layers.Dense(4, name="c"), other]))
+    with unchanged(target), pytest.raises(pr.AmbiguousError, match="c/kernel"):
+        pr.restore_subset(target, values)
+
+
+def test_numbers_in_one_row_do_not_cross_containers() -> None:
+    def inner(count: int) -> Any:
+        inputs = hidden = Layers.Input([4])
+        for _ in range(count):
+            hidden = Layers.Dense(4)(hidden)
+        return keras.Model(inputs, hidden)
+
+    source = randomized(keras.Sequential([Layers.Input([4]), inner(3)]))
+    values = {variable.path: variable.numpy() for variable in source.variables}
+    target = randomized(keras.Sequential([Layers.Input([4]), Layers.Dense(4), inner(2)]))
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, values)
+
+
+def test_one_tensor_is_not_taken_twice_by_two_readings_of_its_name() -> None:
+    source = {"dense_1/kernel": np.float32([1]), "dense_2/kernel": np.float32([2])}
+    target = {"dense/kernel": tf.Variable([0.0]), "dense_1/kernel": tf.Variable([0.0])}
+    with pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, source)
+    assert [variable.numpy().item() for variable in target.values()] == [0, 0]
+
+
+def test_a_layer_does_not_take_the_weights_of_another(tmp_path: Path) -> None:
+    path = saved(
+        tmp_path,
+        keras.Sequential([Layers.Input([4]), Layers.Dense(4, name="body"), Layers.BatchNormalization(name="bn")]),
+    )
+    head = Layers.Dense(4, name="head")
+    head.build((None, 4))
+    with pytest.raises(pr.NothingLoadedError):
+        pr.restore_subset(head, path)
+
+
+def test_layer_that_computes_with_a_copy_of_its_variables(tmp_path: Path) -> None:
+    inputs = np.random.default_rng(0).normal(5, 3, [32, 4]).astype(np.float32)
+
+    def make() -> Any:
+        return keras.Sequential([Layers.Input([4]), Layers.Normalization(name="norm")])
+
+    source, target = make(), make()
+    source.layers[0].adapt(inputs)
+    pr.restore_subset(target, saved(tmp_path, source))
+    np.testing.assert_array_equal(target(inputs).numpy(), source(inputs).numpy())
+
+
+class Block(Layers.Layer):
+    """An unnamed layer with attributes that are called as Keras calls layers."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.dense, self.dense_1 = Layers.Dense(4), Layers.Dense(4)
+
+    def build(self, shape: Any) -> None:
+        self.dense.build(shape)
+        self.dense_1.build(shape)
+
+    def call(self, inputs: Any) -> Any:
+        return self.dense_1(self.dense(inputs))
+
+
+@pytest.mark.parametrize("form", ["save_subset", "Checkpoint", "mapping"])
+def test_attributes_called_as_layers_within_unnamed_layers(tmp_path: Path, form: str) -> None:
+    def make() -> Any:
+        return randomized(keras.Sequential([Layers.Input([4]), Block(), Block()]))
+
+    source, target = make(), make()
+    if form == "mapping":
+        ckpt: Any = {
+            item.name: value
+            for item, value in zip(pr.plan_subset(source, {"x": 1}).report.initialized, source.weights, strict=True)
+        }
+    else:
+        ckpt = pr.save_subset(source, tmp_path / "part") if form == "save_subset" else saved(tmp_path, source)
+    pr.restore_subset(target, ckpt)
+    assert_weights_same(target, source)
+
+
+def test_suggested_rename_helps_for_places_in_lists(tmp_path: Path) -> None:
+    source = built(Chain(*(Layers.Dense(4) for _ in range(3))))
+    target = built(Chain(*(Layers.Dense(4) for _ in range(2))))
+    path = saved(tmp_path, source)
+    with pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, path)
+    pasted = re.search(r"rename=(\{.*\})", str(caught.value))
+    assert pasted is not None
+    pr.restore_subset(target, path, rename=eval(pasted[1]))  # noqa: S307
+    for ours, theirs in zip(target.blocks, source.blocks, strict=False):
+        np.testing.assert_array_equal(ours.kernel.numpy(), theirs.kernel.numpy())
+
+
 def test_nothing_loaded_is_an_error(tmp_path: Path) -> None:
     target = stack(["x0"])
     path = saved(tmp_path, stack(["b0"]))

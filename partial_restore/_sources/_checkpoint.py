@@ -109,7 +109,7 @@ def _attribute_names(names: Names, attribute: str) -> Names:
 
 def _name_based(key: str, keys: Mapping[str, list[int]], *, has_graph: bool) -> Names:
     """Return the names of a tensor that is known by its key alone: who wrote the name, a person or TensorFlow, is not."""
-    names = tuple(dict.fromkeys((name_of(key, said=True), name_of(key))))
+    names = (name_of(key, said=None),)
     return Names(names, names, group_of_key(key, keys) if not has_graph else "internal")
 
 

@@ -44,5 +44,5 @@ def _host_array(key: str, value: Any) -> np.ndarray[Any, Any]:
 
 def _entry(key: str, value: np.ndarray[Any, Any]) -> Entry:
     text = key.strip("/").removesuffix(":0")
-    names = tuple(dict.fromkeys((name_of(text, said=True), name_of(text))))
+    names = (name_of(text, said=None),)
     return Entry(key, names, names, value.shape, tf.dtypes.as_dtype(value.dtype).name, "model", value.dtype.itemsize)

@@ -18,7 +18,7 @@ from tensorflow.python.ops.variables import PartitionedVariable  # It has no pub
 
 from partial_restore._names import group_of_key
 from partial_restore._tensors import eagerly
-from partial_restore._types import Entry, Group, Name, name_of
+from partial_restore._types import Entry, Group, name_of
 
 _ASSIGNMENTS = ("Assign", "AssignVariableOp")
 
@@ -202,7 +202,5 @@ def _slices(info: Any) -> tuple[slice, ...]:
 
 
 def _entry(name: str, shape: tuple[int, ...], dtype: Any, group: Group, *, said: bool) -> Entry:
-    names: tuple[Name, ...] = (name_of(name),)
-    if said:
-        names = tuple(dict.fromkeys((name_of(name, said=True), *names)))
+    names = (name_of(name, said=None if said else False),)
     return Entry(name, names, names, shape, dtype.name, group, dtype.size)

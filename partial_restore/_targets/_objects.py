@@ -123,10 +123,10 @@ def _held(graph: _Graph) -> list[Held]:
     held = []
     for place in leaves:
         group: Group = "metric" if place in metrics else names[place].group
-        held.append(_hold(graph.root, graph.things[place], graph.owners[place], names[place], group))
+        held.append(_hold(graph.things[place], graph.owners[place], names[place], group))
     reached = {id(each.variable) for each in held}
     strays = [variable for variable in _all_variables(graph.root) if id(raw(variable)) not in reached]
-    held.extend(_hold(graph.root, stray, None, Names((), (), "model"), "model") for stray in strays)
+    held.extend(_hold(stray, None, Names((), (), "model"), "model") for stray in strays)
     return _distinct(held)
 
 
@@ -136,14 +136,13 @@ def _all_variables(root: Any) -> Sequence[Any]:
     return [variable for variable in variables if is_variable(variable)] if isinstance(variables, list | tuple) else []
 
 
-def _hold(root: Any, variable: Any, owner: Any, names: Names, group: Group) -> Held:
+def _hold(variable: Any, owner: Any, names: Names, group: Group) -> Held:
     given = names.given
     if _keras.is_variable(variable):
-        texts = (variable.path, variable.path.removeprefix(f"{getattr(root, 'name', '')}/"))
-        given = tuple(dict.fromkeys(name_of(text) for text in texts))
+        given = (name_of(variable.path),)
         if _keras.is_seed(owner) or variable.path.endswith("seed_generator_state"):
             group = "seed"
-    paths = names.paths or given[-1:] or (name_of(raw(variable).name.removesuffix(":0")),)
+    paths = names.paths or given or (name_of(raw(variable).name.removesuffix(":0")),)
     shape = shape_of(variable)
     dtype = raw(variable).dtype.base_dtype
     entry = Entry(paths[0].text, paths, given, shape, dtype.name, group, dtype.size)

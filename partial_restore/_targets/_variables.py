@@ -9,7 +9,7 @@ from typing import Any
 from partial_restore import _keras
 from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
 from partial_restore._names import group_of_key
-from partial_restore._types import Entry, Group, Name, name_of
+from partial_restore._types import Entry, Group, name_of
 
 
 def open_variables(variables: Mapping[str, Any] | Iterable[Any]) -> EagerTarget:
@@ -51,9 +51,7 @@ def refuse_twice(named: Iterable[tuple[str, Any]]) -> None:
 
 
 def _hold(name: str, variable: Any, group: Group, *, said: bool) -> Held:
-    names: tuple[Name, ...] = (name_of(name),)
-    if said:
-        names = tuple(dict.fromkeys((name_of(name, said=True), *names)))
+    names = (name_of(name, said=None if said else False),)
     dtype = raw(variable).dtype.base_dtype
     entry = Entry(name, names, names, shape_of(variable), dtype.name, group, dtype.size)
     return Held(entry, raw(variable), variable)
