@@ -51,9 +51,7 @@ def plan_subset(
     loaded: same name
       w (1,)
 
-    Args:
-        model, ckpt, include, exclude, rename, strict, on_mismatch, cast, initialize, verify, max_memory,
-            allow_unmatched, session: As in `restore_subset`.
+    The arguments are those of `restore_subset`.
 
     Returns:
         The plan.
