@@ -1,34 +1,30 @@
 """Names of the variables in a graph of objects, the same for a model in memory and for the graph that a file recorded.
 
 Standard library only, no I/O. A path is made of what a person wrote wherever the graph tells it: attributes as they
-stand, members of Keras' own layer lists by the name of the layer (read off the full names that TensorFlow records),
-and by their place only where nothing else is known.
+stand, members of Keras' own layer lists by the name of the layer, and by their place only where nothing else is known.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from partial_restore._types import Group, Name, name_of
-
-MOST_PATHS = 8
-"""Paths kept per node: a graph of shared nodes has exponentially many."""
-
-MOST_DEPTH = 100
-"""Segments in a path: no model nests deeper; a cycle does."""
-
-_LAYER_LIST = "_operations"
-_TRANSPARENT = frozenset({"_functional", _LAYER_LIST})
-_TF_KERAS_LAYER = re.compile(r"layer_with_weights-(\d+)")
-_HIDDEN = re.compile(
-    r"_tracked|_?(non_)?trainable_variables|_?variables|_all_variables|weights|regularization_losses|keras_api|signatures"
-    r"|_self_\w+|_inbound_nodes|_outbound_nodes|_losses(_override)?|_metrics|_optimizer_variables|_?layers-\d+|layer-\d+"
+from partial_restore._labels import derived_labels, telling
+from partial_restore._nodes import (
+    TRANSPARENT,
+    Node,
+    Path,
+    Step,
+    copies_of,
+    is_hidden,
+    is_member,
+    is_optimizer,
+    optimizer_state,
+    paths_of,
 )
-"""Attributes in which Keras and TensorFlow keep a second list of what has a better name elsewhere."""
-
+from partial_restore._types import Group, Name, name_of
 
 _SLOT = re.compile(
     r"(?P<owner>.+)/(Adam(_1)?|AdaMax(_1)?|Adadelta(_1)?|Adagrad|AdagradDA(_1)?|Momentum|RMSProp(_1)?|Ftrl(_1)?"
@@ -36,19 +32,6 @@ _SLOT = re.compile(
 )
 _POWER = re.compile(r"(.+/)?beta[12]_power(_\d+)?")
 """Names that the optimizers of TensorFlow 1 give their state, beside and below the variable's own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One object: its children by name, what TensorFlow calls it if it is a variable, the layer's name if one is known.
-
-    ``slots`` are the state variables that an optimizer of TensorFlow 1 or early 2 keeps: (owner, slot name, state).
-    """
-
-    children: Sequence[tuple[str, int]]
-    full_name: str | None = None
-    label: str | None = None
-    slots: Sequence[tuple[int, str, int]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +44,6 @@ class Names:
     nameless: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    segment: str
-    node: int
-
-
-_Path = tuple[_Step, ...]
-
-
 def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Names]:
     """Return the names of every leaf (a variable's node); node 0 is the root.
 
@@ -77,36 +51,53 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Na
     >>> [name.text for name in names_of_graph(nodes, [2])[2].paths]
     ['a/kernel']
     """
-    optimizers = {i for i, node in enumerate(nodes) if _is_optimizer(node)}
-    open_paths = _paths(nodes, lambda i, segment: i not in optimizers and not _is_hidden(nodes[i], segment))
-    lost = [leaf for leaf in leaves if leaf not in open_paths]
-    all_paths = _paths(nodes, lambda *_: True) if lost else {}
-    owned = _optimizer_leaves(nodes, optimizers)
-    copies = _copies(nodes)
-    telling = _telling(nodes, [leaf for leaf in leaves if leaf not in copies], open_paths)
-    derived = _derived_labels(nodes, telling, open_paths)
-    real = {i: node.label for i, node in enumerate(nodes) if node.label}
+    optimizers = {i for i, node in enumerate(nodes) if is_optimizer(node)}
     slots = {state: (owner, slot) for node in nodes for owner, slot, state in node.slots}
-    owned |= slots.keys() - open_paths.keys()
+    open_paths = paths_of(nodes, lambda i, segment: i not in optimizers and not is_hidden(nodes[i], segment))
+    is_complete = all(leaf in open_paths for leaf in leaves)
+    all_paths = {} if is_complete else paths_of(nodes, lambda *_: True)
+    state = (optimizer_state(nodes, optimizers) | slots.keys()) - open_paths.keys()
+    copies = copies_of(nodes)
+    found = _model_names(nodes, [leaf for leaf in leaves if leaf not in state | copies], open_paths, all_paths)
+    for leaf in copies.intersection(leaves):
+        found[leaf] = Names((_raw(all_paths[leaf][0]),), (), "copy")
+    called = _called_by_optimizers(nodes, found)
+    for leaf in state.intersection(leaves):
+        path = next(iter(all_paths.get(leaf, [])), ())
+        slot = slots.get(leaf)
+        owner = found.get(slot[0]) if slot else None
+        if slot and owner:
+            name = name_of(f"{_shown(owner)}/{slot[1]}", said=True)
+        else:
+            name = _state_name(nodes[leaf].full_name or "", path, optimizers, called) or _raw(path)
+        found[leaf] = Names((name,), (), "optimizer")
+    return {leaf: found[leaf] for leaf in leaves}
+
+
+def _model_names(
+    nodes: Sequence[Node],
+    leaves: Sequence[int],
+    open_paths: Mapping[int, list[Path]],
+    all_paths: Mapping[int, list[Path]],
+) -> dict[int, Names]:
+    """Return the names of the model's own variables."""
+    told = telling(nodes, leaves, open_paths)
+    derived = derived_labels(nodes, told, open_paths)
+    real = {i: node.label for i, node in enumerate(nodes) if node.label}
     found: dict[int, Names] = {}
     for leaf in leaves:
         paths = open_paths.get(leaf, [])
         readable = [_readable(path, nodes, labels) for labels in ({**derived, **real}, derived) for path in paths]
-        given = (name_of(nodes[leaf].full_name or ""),) if leaf in telling else ()
+        given = (name_of(nodes[leaf].full_name or ""),) if leaf in told else ()
         if readable and all(_tells_all(name) for name in readable):
             given = ()  # The attributes say all; a full name could only repeat them or blur them.
-        if readable or (given and leaf not in owned):
-            found[leaf] = Names(tuple(dict.fromkeys(readable)), given, "model")
-        elif leaf in copies:
-            found[leaf] = Names((_raw(all_paths[leaf][0]),), (), "copy")
-        elif leaf not in owned:
-            found[leaf] = _unreadable(leaf, all_paths)
-    stems = {leaf: _stems(found[leaf], nodes[leaf]) for leaf in found}
-    for leaf in leaves:
-        if leaf not in found:
-            path = next(iter(all_paths.get(leaf, [])), ())
-            found[leaf] = Names((_state_name(leaf, nodes, path, optimizers, slots, stems),), (), "optimizer")
+        names = Names(tuple(dict.fromkeys(readable)), given, "model")
+        found[leaf] = names if readable or given else _unreadable(leaf, all_paths)
     return found
+
+
+def _shown(names: Names) -> str:
+    return (names.paths or names.given)[0].text
 
 
 def _tells_all(name: Name) -> bool:
@@ -114,189 +105,41 @@ def _tells_all(name: Name) -> bool:
     return all(name.said) and not any(segment.isdecimal() for segment in name.segments)
 
 
-def _copies(nodes: Sequence[Node]) -> set[int]:
-    """Return the variables that an export of Keras 3 holds once more, in a list whose order varies."""
-    copies: set[int] = set()
-    for node in nodes:
-        lists = dict(node.children)
-        if "variables" in lists and "_all_variables" in lists:
-            listed = [child for _, child in nodes[lists["variables"]].children]
-            names = Counter(nodes[child].full_name for child in listed)
-            every = {child for _, child in nodes[lists["_all_variables"]].children}
-            copies |= {child for child in every.difference(listed) if names[nodes[child].full_name] == 1}
-    return copies
-
-
-def _unreadable(leaf: int, all_paths: Mapping[int, list[_Path]]) -> Names:
+def _unreadable(leaf: int, all_paths: Mapping[int, list[Path]]) -> Names:
     """Return what is known of a variable that only hidden lists hold, such as the one of an optimizer's weights."""
-    path = next(iter(all_paths.get(leaf, [])), (_Step(f"node-{leaf}", leaf),))
+    path = next(iter(all_paths.get(leaf, [])), (Step(f"node-{leaf}", leaf),))
     is_metric = any(step.segment in ("keras_api", "_metrics") for step in path)
     return Names((_raw(path),), (), "metric" if is_metric else "model", nameless=not is_metric)
 
 
-def _stems(names: Names, node: Node) -> tuple[str, str]:
-    """Return how an optimizer of Keras 3 begins the name of a variable's state, and what the variable is called."""
-    return (node.full_name or "").replace("/", "_") + "_", (names.paths or names.given)[0].text
+def _called_by_optimizers(nodes: Sequence[Node], found: Mapping[int, Names]) -> dict[str, str]:
+    """Return how an optimizer of Keras 3 begins the names of a variable's state, with what the variable is called."""
+    stems = [((nodes[leaf].full_name or "").replace("/", "_"), _shown(names)) for leaf, names in found.items()]
+    times = Counter(stem for stem, _ in stems)
+    return {stem: shown for stem, shown in stems if times[stem] == 1}
 
 
-def _state_name(
-    leaf: int,
-    nodes: Sequence[Node],
-    path: _Path,
-    optimizers: Collection[int],
-    slots: Mapping[int, tuple[int, str]],
-    stems: Mapping[int, tuple[str, str]],
-) -> Name:
+def _state_name(full_name: str, path: Path, optimizers: Collection[int], called: Mapping[str, str]) -> Name | None:
     """Return the name of a piece of optimizer state: the optimizer, the variable to which it belongs, what it is."""
-    full = nodes[leaf].full_name or ""
-    if leaf in slots and slots[leaf][0] in stems:
-        owner, slot = slots[leaf]
-        return name_of(f"{stems[owner][1]}/{slot}", said=True)
-    state = full.rpartition("/")[2]
-    owners = {name: stem for stem, name in stems.values() if len(stem) > 1 and state.startswith(stem)}
+    if not full_name:
+        return None
     depth = next((i for i, step in enumerate(path) if step.node in optimizers), 0)
     front = "/".join(step.segment for step in path[: depth + 1]) or "optimizer"
-    if len(owners) == 1:
-        ((name, stem),) = owners.items()
-        return name_of(f"{front}/{name}/{state.removeprefix(stem)}", said=True)
-    return (
-        name_of(f"{front}/{full.partition('/')[2] or full}", said=True)
-        if full
-        else _raw(path or (_Step(f"node-{leaf}", leaf),))
-    )
+    words = full_name.rpartition("/")[2].split("_")
+    for end in range(len(words) - 1, 0, -1):
+        stem = "_".join(words[:end])
+        if stem in called:
+            return name_of(f"{front}/{called[stem]}/{'_'.join(words[end:])}", said=True)
+    return name_of(f"{front}/{full_name.partition('/')[2] or full_name}", said=True)
 
 
-def _is_optimizer(node: Node) -> bool:
-    """Say whether a node is an optimizer, by what it keeps: no graph records its class."""
-    held = {name for name, _ in node.children}
-    return bool(node.slots) or {"_iterations", "_variables"} <= held or {"iter", "decay"} <= held
-
-
-def _is_hidden(node: Node, segment: str) -> bool:
-    """Say whether an attribute is a second list of what the node holds elsewhere under a better name."""
-    return bool(_HIDDEN.fullmatch(segment)) or (
-        segment == "_layers" and any(name in _TRANSPARENT for name, _ in node.children)
-    )
-
-
-def _paths(nodes: Sequence[Node], follow: Callable[[int, str], bool]) -> dict[int, list[_Path]]:
-    """Return up to `MOST_PATHS` simple paths from the root to every node that can be reached, shortest first."""
-    found: dict[int, list[_Path]] = defaultdict(list)
-    queue: deque[tuple[int, _Path]] = deque([(0, ())])
-    while queue:
-        here, path = queue.popleft()
-        if len(found[here]) >= MOST_PATHS or len(path) > MOST_DEPTH:
-            continue
-        found[here].append(path)
-        passed = {step.node for step in path} | {0}
-        queue.extend(
-            (child, (*path, _Step(segment, child)))
-            for segment, child in nodes[here].children
-            if child not in passed and follow(here, segment)
-        )
-    return found
-
-
-def _optimizer_leaves(nodes: Sequence[Node], optimizers: Collection[int]) -> set[int]:
-    """Return every node that an optimizer keeps as state; the weights it trains are the model's."""
-    owned: set[int] = set()
-    rest = [child for i in optimizers for segment, child in nodes[i].children if segment != "_trainable_variables"]
-    while rest:
-        here = rest.pop()
-        if here not in owned:
-            owned.add(here)
-            rest.extend(child for segment, child in nodes[here].children if segment != "_trainable_variables")
-    return owned
-
-
-def _telling(nodes: Sequence[Node], leaves: Sequence[int], paths: Mapping[int, list[_Path]]) -> set[int]:
-    """Return the leaves whose full name tells the layer.
-
-    Keras records ``net/kernel`` for any layer of a subclassed model that has no ``build``. So a full name counts for
-    what belongs to a member of a layer list, if it has a segment for every layer from there on, and if no other owner
-    shares its stem (members of two lists may have one name). Of what no attribute leads to there is only the full name.
-    """
-    owners: dict[str, dict[int, int | None]] = defaultdict(dict)
-    names = Counter(nodes[leaf].full_name for leaf in leaves)
-    for leaf in leaves:
-        for path in paths.get(leaf, [])[:1]:
-            owner = path[-2].node if len(path) > 1 else 0
-            owners[_stem(nodes[leaf])][owner] = _layer_list_of(path)
-    honest = {
-        stem
-        for stem, lists in owners.items()
-        if len(lists) == 1 or (None not in lists.values() and len(set(lists.values())) == len(lists))
-    }
-
-    def tells(leaf: int) -> bool:
-        if not paths.get(leaf):
-            return names[nodes[leaf].full_name] == 1
-        return _stem(nodes[leaf]) in honest and _has_all_layers(nodes, leaf, paths[leaf][0])
-
-    return {leaf for leaf in leaves if nodes[leaf].full_name and tells(leaf)}
-
-
-def _has_all_layers(nodes: Sequence[Node], leaf: int, path: _Path) -> bool:
-    """Say whether the full name has a segment for every object from the last member of a layer list on."""
-    members = [i for i in range(len(path)) if _is_member(path, i)]
-    if not members:
-        return False
-    below = [
-        step for step in path[members[-1] :] if step.segment not in _TRANSPARENT and not _is_list(nodes[step.node])
-    ]
-    return len((nodes[leaf].full_name or "").split("/")) >= len(below)
-
-
-def _stem(node: Node) -> str:
-    return (node.full_name or "").rpartition("/")[0]
-
-
-def _layer_list_of(path: _Path) -> int | None:
-    """Return the node of the layer list in which the owner of the path's last step stands, or None."""
-    if len(path) >= 2 and _TF_KERAS_LAYER.fullmatch(path[-2].segment):
-        return path[-3].node if len(path) >= 3 else 0
-    return path[-3].node if len(path) >= 3 and path[-3].segment == _LAYER_LIST else None
-
-
-def _derived_labels(
-    nodes: Sequence[Node], telling: Collection[int], paths: Mapping[int, list[_Path]]
-) -> dict[int, str]:
-    """Return layer names, read off the full names of the variables below, for members of Keras' layer lists."""
-    read: dict[int, set[str]] = defaultdict(set)
-    home: dict[int, int] = {}
-    for leaf in telling:
-        for path in paths.get(leaf, [])[:1]:
-            parts = (nodes[leaf].full_name or "").split("/")[:-1]
-            for i in range(len(path) - 2, -1, -1):
-                if path[i].segment in _TRANSPARENT or _is_list(nodes[path[i].node]):
-                    continue
-                if not parts:
-                    break
-                part = parts.pop()
-                if _is_member(path, i):
-                    read[path[i].node].add(part)
-                    home[path[i].node] = path[i - 1].node if i else 0
-    labels = {node: next(iter(parts)) for node, parts in read.items() if len(parts) == 1}
-    times = Counter((home[node], label) for node, label in labels.items())
-    return {node: label for node, label in labels.items() if times[home[node], label] == 1}
-
-
-def _is_list(node: Node) -> bool:
-    return bool(node.children) and all(segment.isdigit() for segment, _ in node.children)
-
-
-def _is_member(path: _Path, i: int) -> bool:
-    """Say whether step ``i`` is a member of one of Keras' layer lists."""
-    return bool(_TF_KERAS_LAYER.fullmatch(path[i].segment)) or (i > 0 and path[i - 1].segment == _LAYER_LIST)
-
-
-def _readable(path: _Path, nodes: Sequence[Node], labels: Mapping[int, str]) -> Name:
+def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str]) -> Name:
     segments: list[str] = []
     said: list[bool] = []
     for i, step in enumerate(path):
-        if step.segment in _TRANSPARENT:
+        if step.segment in TRANSPARENT:
             continue
-        if _is_member(path, i):
+        if is_member(path, i):
             place = step.segment.rpartition("-")[2]
             segments.append(labels.get(step.node, place))
             said.append(False)
@@ -311,7 +154,7 @@ def _plain(segment: str, node: Node) -> str:
     return segment[1:] if segment[1:] == (node.full_name or "").rpartition("/")[2] else segment
 
 
-def _raw(path: _Path) -> Name:
+def _raw(path: Path) -> Name:
     return name_of("/".join(step.segment for step in path), said=True)
 
 

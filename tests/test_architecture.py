@@ -13,7 +13,8 @@ import partial_restore
 
 ROOT = Path(partial_restore.__file__).parent
 FLOORS = [
-    {"_types", "_cast", "_fold"},
+    {"_types", "_cast", "_fold", "_nodes"},
+    {"_labels"},
     {"_names", "_keys", "_select", "_errors", "_report"},
     {"_align"},
     {"_match"},
@@ -35,7 +36,21 @@ FLOORS = [
     {"callbacks"},
 ]
 SAME_FLOOR = {("_report", "_errors"), ("_sources._checkpoint", "_sources._locate")}
-PURE = {"_types", "_cast", "_fold", "_names", "_keys", "_select", "_errors", "_report", "_align", "_match", "_plan"}
+PURE = {
+    "_types",
+    "_cast",
+    "_fold",
+    "_nodes",
+    "_labels",
+    "_names",
+    "_keys",
+    "_select",
+    "_errors",
+    "_report",
+    "_align",
+    "_match",
+    "_plan",
+}
 
 
 def modules() -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from partial_restore._names import Node, group_of_key, names_of_graph
+from partial_restore._names import group_of_key, names_of_graph
+from partial_restore._nodes import Node
 
 
 class Graph:

@@ -16,7 +16,8 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from partial_restore._errors import UnreadableCheckpointError
-from partial_restore._names import Names, Node, group_of_key, names_of_graph
+from partial_restore._names import Names, group_of_key, names_of_graph
+from partial_restore._nodes import Node
 from partial_restore._sources._locate import locate
 from partial_restore._tensors import eagerly
 from partial_restore._types import Entry, Name, name_of

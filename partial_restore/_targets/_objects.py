@@ -8,7 +8,8 @@ from typing import Any
 from partial_restore import _keras
 from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
 from partial_restore._errors import UnbuiltError
-from partial_restore._names import Names, Node, names_of_graph
+from partial_restore._names import Names, names_of_graph
+from partial_restore._nodes import Node
 from partial_restore._types import Entry, Group, name_of
 
 

@@ -1,0 +1,113 @@
+"""The graph of objects that a model is, or that a file recorded, as data; and the paths through it.
+
+Standard library only, no I/O. What is known here of Keras and TensorFlow is how they call the attributes of objects.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+MOST_PATHS = 8
+"""Paths kept per node: a graph of shared nodes has exponentially many."""
+
+MOST_DEPTH = 100
+"""Segments in a path: no model nests deeper; a cycle does."""
+
+LAYER_LIST = "_operations"
+TRANSPARENT = frozenset({"_functional", LAYER_LIST})
+TF_KERAS_LAYER = re.compile(r"layer_with_weights-(\d+)")
+_HIDDEN = re.compile(
+    r"_tracked|_?(non_)?trainable_variables|_?variables|_all_variables|weights|regularization_losses|keras_api|signatures"
+    r"|_self_\w+|_inbound_nodes|_outbound_nodes|_losses(_override)?|_metrics|_optimizer_variables|_?layers-\d+|layer-\d+"
+)
+"""Attributes in which Keras and TensorFlow keep a second list of what has a better name elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One object: its children by name, what TensorFlow calls it if it is a variable, the layer's name if one is known.
+
+    ``slots`` are the state variables that an optimizer of TensorFlow 1 or early 2 keeps: (owner, slot name, state).
+    """
+
+    children: Sequence[tuple[str, int]]
+    full_name: str | None = None
+    label: str | None = None
+    slots: Sequence[tuple[int, str, int]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    segment: str
+    node: int
+
+
+Path = tuple[Step, ...]
+
+
+def is_optimizer(node: Node) -> bool:
+    """Say whether a node is an optimizer, by what it keeps: no graph records its class."""
+    held = {name for name, _ in node.children}
+    return bool(node.slots) or {"_iterations", "_variables"} <= held or {"iter", "decay"} <= held
+
+
+def is_hidden(node: Node, segment: str) -> bool:
+    """Say whether an attribute is a second list of what the node holds elsewhere under a better name."""
+    return bool(_HIDDEN.fullmatch(segment)) or (
+        segment == "_layers" and any(name in TRANSPARENT for name, _ in node.children)
+    )
+
+
+def paths_of(nodes: Sequence[Node], follow: Callable[[int, str], bool]) -> dict[int, list[Path]]:
+    """Return up to `MOST_PATHS` simple paths from the root to every node that can be reached, shortest first."""
+    found: dict[int, list[Path]] = defaultdict(list)
+    queue: deque[tuple[int, Path]] = deque([(0, ())])
+    while queue:
+        here, path = queue.popleft()
+        if len(found[here]) >= MOST_PATHS or len(path) > MOST_DEPTH:
+            continue
+        found[here].append(path)
+        passed = {step.node for step in path} | {0}
+        queue.extend(
+            (child, (*path, Step(segment, child)))
+            for segment, child in nodes[here].children
+            if child not in passed and follow(here, segment)
+        )
+    return found
+
+
+def optimizer_state(nodes: Sequence[Node], optimizers: Collection[int]) -> set[int]:
+    """Return every node that an optimizer keeps as state; the weights it trains are the model's."""
+    owned: set[int] = set()
+    rest = [child for i in optimizers for segment, child in nodes[i].children if segment != "_trainable_variables"]
+    while rest:
+        here = rest.pop()
+        if here not in owned:
+            owned.add(here)
+            rest.extend(child for segment, child in nodes[here].children if segment != "_trainable_variables")
+    return owned
+
+
+def copies_of(nodes: Sequence[Node]) -> set[int]:
+    """Return the variables that an export of Keras 3 holds once more, in a list whose order varies."""
+    copies: set[int] = set()
+    for node in nodes:
+        lists = dict(node.children)
+        if "variables" in lists and "_all_variables" in lists:
+            listed = [child for _, child in nodes[lists["variables"]].children]
+            names = Counter(nodes[child].full_name for child in listed)
+            every = {child for _, child in nodes[lists["_all_variables"]].children}
+            copies |= {child for child in every.difference(listed) if names[nodes[child].full_name] == 1}
+    return copies
+
+
+def is_list(node: Node) -> bool:
+    return bool(node.children) and all(segment.isdigit() for segment, _ in node.children)
+
+
+def is_member(path: Path, i: int) -> bool:
+    """Say whether step ``i`` is a member of one of Keras' layer lists."""
+    return bool(TF_KERAS_LAYER.fullmatch(path[i].segment)) or (i > 0 and path[i - 1].segment == LAYER_LIST)
