@@ -14,9 +14,17 @@ TENSORFLOWS = ["2.16.2", "2.18.1", "2.20.0", "2.21.0"]
 SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
 
 
-def _install(session: nox.Session, *groups: str) -> None:
-    """Install the package as a user would, and what the groups of pyproject.toml name."""
-    session.install("-q", ".", *(each for group in groups for each in nox.project.dependency_groups(PROJECT, group)))
+def _install(session: nox.Session, *groups: str, is_editable: bool = False) -> None:
+    """Install the package as a user would, and what the groups of pyproject.toml name.
+
+    The tests take it from the checkout: they run the examples in its files.
+    """
+    session.install(
+        "-q",
+        *(["-e"] if is_editable else []),
+        ".",
+        *(each for group in groups for each in nox.project.dependency_groups(PROJECT, group)),
+    )
 
 
 @nox.session
@@ -37,7 +45,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests and the examples of the docstrings; arguments go to pytest."""
-    _install(session, "test")
+    _install(session, "test", is_editable=True)
     session.run("pytest", *session.posargs, env=SETTINGS)
 
 
@@ -48,7 +56,7 @@ def tests(session: nox.Session) -> None:
 )
 def matrix(session: nox.Session, tensorflow: str) -> None:
     """Run the tests on every Python with every TensorFlow that has wheels for it."""
-    _install(session, "test")
+    _install(session, "test", is_editable=True)
     session.install("-q", f"tensorflow=={tensorflow}")
     session.run("pytest", *session.posargs, env=SETTINGS)
 

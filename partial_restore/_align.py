@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from partial_restore._keys import Key, Prefix, Row, beneath, by_key, common
+from partial_restore._keys import Index, Key, Prefix, Row, beneath, by_key, common
 
 Root = tuple[Prefix, Prefix]
 
@@ -25,7 +25,7 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> lis
     fitting = [root for root in pairs if pairs[root]]
     if fitting:
         return _best(fitting, pairs, len({row.entry for row in ours}), len({row.entry for row in theirs}))
-    return (_fitting_tops(ours, theirs) if tops else []) or [((), ())]
+    return (_tops(ours, theirs) if tops else []) or [((), ())]
 
 
 def _pairs(ours: Sequence[tuple[int, Key]], theirs: Sequence[tuple[int, Key]]) -> set[tuple[int, int]]:
@@ -57,20 +57,23 @@ def _covering(rows: Sequence[Row]) -> list[Prefix]:
     return sorted(root for root in roots if all(any(name[: len(root)] == root for name in held) for held in deep))
 
 
-def _fitting_tops(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Root]:
-    """Return the first segments of either side that, set aside, make any names meet.
+def _tops(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Root]:
+    """Return the first segment, of either side, that makes names meet when it is set aside; several if they disagree.
 
     What is left must name more than a variable: ``kernel`` alone is everyone's.
     """
     everything, everyone = by_key(beneath(ours, ())), by_key(beneath(theirs, ()))
-    fitting: list[Root] = []
+    pairs: dict[Root, set[tuple[int, int]]] = {}
     for top, rows in _by_top(theirs).items():
-        if any(len(key) > 1 for _, _, key in common(everything, by_key(beneath(rows, (top,))))):
-            fitting.append(((top,), ()))
+        pairs[(top,), ()] = _telling_pairs(everything, by_key(beneath(rows, (top,))))
     for top, rows in _by_top(ours).items():
-        if any(len(key) > 1 for _, _, key in common(by_key(beneath(rows, (top,))), everyone)):
-            fitting.append(((), (top,)))
-    return fitting
+        pairs[(), (top,)] = _telling_pairs(by_key(beneath(rows, (top,))), everyone)
+    fitting = sorted((root for root in pairs if pairs[root]), key=lambda root: len(pairs[root]), reverse=True)
+    return fitting[:1] if all(pairs[root] <= pairs[fitting[0]] for root in fitting) else fitting
+
+
+def _telling_pairs(ours: Index, theirs: Index) -> set[tuple[int, int]]:
+    return {(t, s) for t, s, key in common(ours, theirs) if len(key) > 1}
 
 
 def _by_top(rows: Iterable[Row]) -> dict[str, list[Row]]:

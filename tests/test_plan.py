@@ -216,6 +216,12 @@ TABLE = {
         {},
         {"body/a/w": "a/w", "head/w": MISSING},
     ),
+    "a wrapped model with two ways to say so": (
+        [layer("body/a/w", "1/a/w"), layer("body/b/w", "1/b/w")],
+        [layer("a/w"), layer("b/w")],
+        {},
+        {"body/a/w": "a/w", "body/b/w": "b/w"},
+    ),
     "two that could be wrapped": (
         [attribute("enc/a/w"), attribute("dec/a/w")],
         [layer("a/w")],
