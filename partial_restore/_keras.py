@@ -20,8 +20,8 @@ def is_layer(thing: object) -> bool:
 
 
 def is_variable(thing: object) -> bool:
-    keras = _keras()
-    return keras is not None and isinstance(thing, keras.Variable)
+    """Say whether a thing is a variable of Keras; `keras.Variable` was another class before Keras 3.4."""
+    return any(base.__module__ == "keras.src.backend.common.variables" for base in type(thing).__mro__)
 
 
 def is_metric(thing: object) -> bool:

@@ -51,7 +51,8 @@ Path = tuple[Step, ...]
 def is_optimizer(node: Node) -> bool:
     """Say whether a node is an optimizer, by what it keeps: no graph records its class."""
     held = {name for name, _ in node.children}
-    return bool(node.slots) or {"_iterations", "_variables"} <= held or {"iter", "decay"} <= held
+    is_keras_3 = "_variables" in held and bool(held & {"_iterations", "iterations"})
+    return bool(node.slots) or is_keras_3 or {"iter", "decay"} <= held
 
 
 def is_hidden(node: Node, segment: str) -> bool:

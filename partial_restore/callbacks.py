@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from partial_restore._errors import UnbuiltError
 from partial_restore._report import Report
@@ -63,11 +65,18 @@ class RestoreSubset(keras.callbacks.Callback):
 
         def build_restore_step(iterator: Any) -> Any:
             model.train_function = step
-            model._symbolic_build(data_batch=iterator.element_spec)
+            strategy = model.distribute_strategy
+            with nullcontext() if strategy is tf.distribute.get_strategy() else strategy.scope():
+                model._symbolic_build(data_batch=tf.nest.map_structure(_of_one_replica, iterator.element_spec))
             self._restore()
             return step(iterator)
 
         model.train_function = build_restore_step
+
+
+def _of_one_replica(spec: Any) -> Any:
+    """Return the shape and dtype of what one replica gets."""
+    return spec._value_specs[0] if hasattr(spec, "_value_specs") else spec
 
 
 def _is_resumed(model: Any) -> bool:

@@ -181,7 +181,7 @@ def test_saved_model(tmp_path: Path, kind: str) -> None:
         pr.restore_subset(target, folder)
         assert_same(by_layer(target), by_layer(source))
     else:
-        source.export(folder, verbose=False)
+        source.export(folder)
         pr.restore_subset(target, Path(folder))
         assert_same(by_layer(target), by_layer(source))
 
