@@ -13,8 +13,9 @@ Root = tuple[Prefix, Prefix]
 def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> list[Root]:
     """Return the (source root, target root) to set aside; more than one if which is undecidable.
 
-    A root that stands before every name of a side is tried first, beside none at all. Only if nothing matches so
-    may a root be one of several first segments, as of a model that wraps another: then it must be the only one.
+    A root that stands before every name of a side is tried first, beside none at all. One of several first segments,
+    as of a model that wraps another, is set aside only if nothing matches otherwise; if it makes as much meet as what
+    does match, then who wraps whom is undecidable.
     """
     full: list[Root] = [
         ((), ()),
@@ -23,9 +24,14 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> lis
     ]
     pairs = {root: _pairs(beneath(ours, root[1]), beneath(theirs, root[0])) for root in full}
     fitting = [root for root in pairs if pairs[root]]
-    if fitting:
-        return _best(fitting, pairs, len({row.entry for row in ours}), len({row.entry for row in theirs}))
-    return (_tops(ours, theirs) if tops else []) or [((), ())]
+    if not fitting:
+        return (_agreeing(_tops(ours, theirs, ((), ()))) if tops else []) or [((), ())]
+    best = _best(fitting, pairs, len({row.entry for row in ours}), len({row.entry for row in theirs}))
+    if tops and len(best) == 1:
+        held = pairs[best[0]]
+        rivals = _tops(ours, theirs, best[0])
+        best += [root for root, found in rivals.items() if len(found) >= len(held) and not found <= held]
+    return best
 
 
 def _pairs(ours: Sequence[tuple[int, Key]], theirs: Sequence[tuple[int, Key]]) -> set[tuple[int, int]]:
@@ -57,18 +63,23 @@ def _covering(rows: Sequence[Row]) -> list[Prefix]:
     return sorted(root for root in roots if all(any(name[: len(root)] == root for name in held) for held in deep))
 
 
-def _tops(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Root]:
-    """Return the first segment, of either side, that makes names meet when it is set aside; several if they disagree.
+def _tops(ours: Sequence[Row], theirs: Sequence[Row], root: Root) -> dict[Root, set[tuple[int, int]]]:
+    """Return what meets if one more segment than ``root`` is set aside, on either side.
 
     What is left must name more than a variable: ``kernel`` alone is everyone's.
     """
-    everything, everyone = by_key(beneath(ours, ())), by_key(beneath(theirs, ()))
+    everything, everyone = by_key(beneath(ours, root[1])), by_key(beneath(theirs, root[0]))
     pairs: dict[Root, set[tuple[int, int]]] = {}
-    for top, rows in _by_top(theirs).items():
-        pairs[(top,), ()] = _telling_pairs(everything, by_key(beneath(rows, (top,))))
-    for top, rows in _by_top(ours).items():
-        pairs[(), (top,)] = _telling_pairs(by_key(beneath(rows, (top,))), everyone)
-    fitting = sorted((root for root in pairs if pairs[root]), key=lambda root: len(pairs[root]), reverse=True)
+    for top, rows in _by_top(theirs, root[0]).items():
+        pairs[top, root[1]] = _telling_pairs(everything, by_key(beneath(rows, top)))
+    for top, rows in _by_top(ours, root[1]).items():
+        pairs[root[0], top] = _telling_pairs(by_key(beneath(rows, top)), everyone)
+    return {top: found for top, found in pairs.items() if found}
+
+
+def _agreeing(pairs: Mapping[Root, set[tuple[int, int]]]) -> list[Root]:
+    """Return the root that makes most meet if the others say nothing else, or all of them."""
+    fitting = sorted(pairs, key=lambda root: len(pairs[root]), reverse=True)
     return fitting[:1] if all(pairs[root] <= pairs[fitting[0]] for root in fitting) else fitting
 
 
@@ -76,11 +87,13 @@ def _telling_pairs(ours: Index, theirs: Index) -> set[tuple[int, int]]:
     return {(t, s) for t, s, key in common(ours, theirs) if len(key) > 1}
 
 
-def _by_top(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    tops: dict[str, list[Row]] = defaultdict(list)
+def _by_top(rows: Iterable[Row], root: Prefix) -> dict[Prefix, list[Row]]:
+    """Return the rows below a root by the root and one segment more."""
+    depth = len(root)
+    tops: dict[Prefix, list[Row]] = defaultdict(list)
     for row in rows:
-        if len(row.segments) > 1:
-            tops[row.segments[0]].append(row)
+        if len(row.segments) > depth + 1 and row.segments[:depth] == root:
+            tops[row.segments[: depth + 1]].append(row)
     return tops
 
 

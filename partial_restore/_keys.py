@@ -1,8 +1,8 @@
 """Names made comparable: what a person chose stands for itself, a position for its rank among as many. Pure; standard library only.
 
-A segment that is a position (a place in a list, an automatic number such as ``dense_3``) becomes its rank among its
-siblings together with their number, so that two of them are equal only where both sides have the same number of
-siblings: then the pairing in order is forced. Adding, removing or re-typing a layer changes the number.
+An automatic name such as ``dense_3`` becomes its rank among its siblings together with their number, so that two of
+them are equal only where both sides have the same number of siblings: then the pairing in order is forced. Adding,
+removing or re-typing a layer changes the number. A number in a list or a dict must be equal itself, among as many.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from dataclasses import dataclass
 
 from partial_restore._types import Name
 
-Key = tuple["str | tuple[str, int, int]", ...]
+Part = str | tuple[str, int, int, int]
+"""A segment as it is compared: itself; or the kind of a position, its rank, their number, and the rank of its place."""
+
+Key = tuple[Part, ...]
 Prefix = tuple[str, ...]
 Index = Mapping[Key, Collection[int]]
 
@@ -48,24 +51,38 @@ class Row:
     key: Key
 
 
-def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str]) -> list[Row]:
+def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_target: bool) -> list[Row]:
     """Return the names with their keys; the first ``pins`` segments of a name are taken literally.
 
     A segment of which its side knows nothing may be a chosen name or an automatic one: such a name has a key for
-    each reading, and the other side decides which of them it meets.
+    each reading, and the other side decides which of them it meets. Of variables by name (a mapping) only one that
+    stands alone may be a chosen one: where neither side knows, a number is no more than a number.
     """
     listed = [(entry, name, _positions(name, pins, bases)) for entry, name, pins in names]
-    numbers: dict[tuple[Prefix, str], set[int]] = defaultdict(set)
+    held: dict[_Scope, dict[int, int | None]] = defaultdict(dict)
     for _, name, positions in listed:
         for i, position in enumerate(positions):
             if position is not None:
-                numbers[name.segments[:i], position[0]].add(position[1])
-    ranks = {scope: {number: rank for rank, number in enumerate(sorted(held))} for scope, held in numbers.items()}
+                held[name.segments[:i], position[0]][position[1]] = name.places[i] if name.places else None
+    ranks = {scope: _ranks(places) for scope, places in held.items()}
     return [
         Row(entry, name.segments, key)
         for entry, name, positions in listed
-        for key in itertools.product(*_readings(name, positions, ranks))
+        for key in itertools.product(*_readings(name, positions, ranks, is_target=is_target))
     ]
+
+
+_Scope = tuple[Prefix, str]
+
+
+def _ranks(places: Mapping[int, int | None]) -> dict[int, tuple[int, int]]:
+    """Return for each number its rank, and the rank of its place: another one if somebody chose a name among them."""
+    ordered = sorted(places)
+    known = [place for place in places.values() if place is not None]
+    if len(set(known)) < len(ordered):
+        return {number: (rank, rank) for rank, number in enumerate(ordered)}
+    by_place = sorted(ordered, key=lambda number: places[number] or 0)
+    return {number: (rank, by_place.index(number)) for rank, number in enumerate(ordered)}
 
 
 def _positions(name: Name, pins: int, bases: Collection[str]) -> list[tuple[str, int] | None]:
@@ -73,17 +90,24 @@ def _positions(name: Name, pins: int, bases: Collection[str]) -> list[tuple[str,
 
 
 def _readings(
-    name: Name, positions: Sequence[tuple[str, int] | None], ranks: Mapping[tuple[Prefix, str], Mapping[int, int]]
-) -> Iterator[tuple[str | tuple[str, int, int], ...]]:
-    """Yield what each segment may stand for: itself, or its rank among so many."""
+    name: Name,
+    positions: Sequence[tuple[str, int] | None],
+    ranks: Mapping[_Scope, Mapping[int, tuple[int, int]]],
+    *,
+    is_target: bool,
+) -> Iterator[tuple[Part, ...]]:
+    """Yield what each segment may stand for: itself, or its rank among so many; a place in a list its number."""
     for i, position in enumerate(positions):
+        segment = name.segments[i]
         if position is None:
-            yield (name.segments[i],)
-        else:
-            held = ranks[name.segments[:i], position[0]]
-            rank = position[0], held[position[1]], len(held)
-            is_open = name.said[i] is None and not name.segments[i].isdecimal()
-            yield (rank, name.segments[i]) if is_open else (rank,)
+            yield (segment,)
+            continue
+        base, number = position
+        held = ranks[name.segments[:i], base]
+        rank, place = held[number]
+        part = (base, number, len(held), number) if not base else (base, rank, len(held), place)
+        is_open = bool(base) and name.said[i] is None and (not is_target or (len(held) == 1 and segment == base))
+        yield (part, segment) if is_open else (part,)
 
 
 def uniquified(names: Iterable[Name]) -> set[str]:
@@ -112,9 +136,14 @@ def _position(name: Name, i: int, bases: Collection[str]) -> tuple[str, int] | N
     if name.said[i]:
         return None
     numbered = _NUMBERED.fullmatch(segment)
-    if numbered and numbered[1] in bases:
+    if numbered and _is_automatic(numbered[1], bases):
         return numbered[1], int(numbered[2])
-    return (segment, -1) if segment in bases else None
+    return (segment, -1) if _is_automatic(segment, bases) else None
+
+
+def _is_automatic(base: str, bases: Collection[str]) -> bool:
+    """Say whether Keras counts with this name; the halves of a bidirectional layer are called after its layer."""
+    return base in bases or base.removeprefix("forward_").removeprefix("backward_") in bases
 
 
 def by_key(rows: Iterable[tuple[int, Key]]) -> dict[Key, set[int]]:
@@ -142,4 +171,4 @@ def is_said(key: Key) -> bool:
 
 
 def unnumbered(key: Key) -> Key:
-    return tuple(part if isinstance(part, str) else (part[0], 0, 0) for part in key)
+    return tuple(part if isinstance(part, str) else (part[0], 0, 0, 0) for part in key)

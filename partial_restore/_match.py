@@ -75,9 +75,13 @@ def pair(
     roots: list[str] = []
     kinds: tuple[Kind, ...] = ("paths", "given")
     for kind in kinds:
-        ours = keyed(((t, name, 0) for t, entry in enumerate(targets) for name in _names(entry, kind)), bases)
+        ours = keyed(
+            ((t, name, 0) for t, entry in enumerate(targets) for name in _names(entry, kind)), bases, is_target=True
+        )
         theirs = keyed(
-            ((s, name, pins) for s in range(len(sources)) for name, pins in _source_names(sides, s, kind)), bases
+            ((s, name, pins) for s in range(len(sources)) for name, pins in _source_names(sides, s, kind)),
+            bases,
+            is_target=False,
         )
         claims.extend(_renamed_claims(ours, theirs, sides, kind))
         free = [row for row in theirs if renamed[row.entry] is None]
@@ -194,6 +198,8 @@ def _agreed(found: Mapping[tuple[Kind, Grade], set[int]]) -> _Settled:
     if said := {s for (_, grade), sources in found.items() if grade is Grade.SAID for s in sources}:
         return Grade.SAID, said | {s for (_, grade), sources in found.items() if grade is Grade.NAMED for s in sources}
     (by_path, paths), (by_given, given) = _surest(found, "paths"), _surest(found, "given")
+    if by_path is Grade.UNDECIDED and paths and by_given is Grade.NUMBERED:
+        return Grade.UNDECIDED, paths | given  # A number says nothing against a doubt.
     if Grade.UNDECIDED in (by_path, by_given):
         return min((by_path, paths), (by_given, given), key=lambda each: (each[0], not each[1]))
     if paths & given or (by_given, by_path) == (Grade.NAMED, Grade.NUMBERED):

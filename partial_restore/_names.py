@@ -136,6 +136,7 @@ def _state_name(full_name: str, path: Path, optimizers: Collection[int], called:
 def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str]) -> Name:
     segments: list[str] = []
     said: list[bool] = []
+    places: list[int | None] = []
     for i, step in enumerate(path):
         if step.segment in TRANSPARENT:
             continue
@@ -143,10 +144,12 @@ def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str]) -> N
             place = step.segment.rpartition("-")[2]
             segments.append(labels.get(step.node, place))
             said.append(False)
+            places.append(int(place))
         else:
             segments.append(_plain(step.segment, nodes[step.node]) if i == len(path) - 1 else step.segment)
             said.append(True)
-    return Name(tuple(segments), tuple(said))
+            places.append(None)
+    return Name(tuple(segments), tuple(said), tuple(places))
 
 
 def _plain(segment: str, node: Node) -> str:

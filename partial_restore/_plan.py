@@ -39,7 +39,7 @@ def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request)
     free = [entry for entry, _ in theirs]
     pairing = pair(ours, free, [renamed for _, renamed in theirs], request.automatic)
     places = {entry.key: t for t, entry in enumerate(ours)}
-    matches = tuple(_match(entry, places.get(entry.key), free, pairing, request) for entry in targets)
+    matches = _doubted([_match(entry, places.get(entry.key), free, pairing, request) for entry in targets])
     near = {source.key for match in matches for source in (match.source, *match.candidates) if source is not None}
     acting = {renamed.rule for renamed in renamed_all if renamed}
     landing = {
@@ -119,6 +119,22 @@ def _fitting(match: Match, cast: Cast) -> Match:
             match, outcome=Outcome.UNCASTABLE, reason=f"{source.dtype} in the checkpoint, {target.dtype} in the model"
         )
     return match
+
+
+def _doubted(matches: Sequence[Match]) -> tuple[Match, ...]:
+    """Refuse with a mismatch what only its number pairs within the same layer: the number has been disproved."""
+    wrong = {_layer(match): match for match in matches if match.outcome in (Outcome.MISMATCHED, Outcome.UNCASTABLE)}
+    reason = "its layer is known by a number only, and {} has another shape"
+    return tuple(
+        replace(match, outcome=Outcome.MISMATCHED, reason=reason.format(wrong[_layer(match)].target.name))
+        if match.outcome is Outcome.LOADED and match.reason == _REASONS[Grade.NUMBERED] and _layer(match) in wrong
+        else match
+        for match in matches
+    )
+
+
+def _layer(match: Match) -> str:
+    return match.target.name.rpartition("/")[0]
 
 
 def _skips(sources: Sequence[Entry], renamed: Sequence[Renamed | None], matches: Sequence[Match]) -> Iterator[Skip]:

@@ -150,13 +150,14 @@ def _prefixed(old: str, new: str | Sequence[str] | None, name: Name) -> list[tup
     head = tuple(part for part in old.split("/") if part)
     if name.segments[: len(head)] != head or (old.endswith("/") and len(name.segments) == len(head)):
         return None
-    rest = Name(name.segments[len(head) :], name.said[len(head) :])
+    rest = Name(name.segments[len(head) :], name.said[len(head) :], name.places[len(head) :])
     results = []
     for text in _news(new):
         front = tuple(part for part in text.split("/") if part)
         if not front and not rest.segments:
             raise ValueError(f"a rename rule makes an empty name of {name.text!r}; None drops a tensor")
-        results.append((Name(front + rest.segments, (True,) * len(front) + rest.said), len(front)))
+        places = (None,) * len(front) + rest.places if rest.places else ()
+        results.append((Name(front + rest.segments, (True,) * len(front) + rest.said, places), len(front)))
     return results
 
 
@@ -180,4 +181,5 @@ def _spelled(text: str, old: Name) -> tuple[Name, int]:
     while shared < min(len(segments), len(old.segments)) and segments[-1 - shared] == old.segments[-1 - shared]:
         shared += 1
     front = len(segments) - shared
-    return Name(segments, (True,) * front + old.said[len(old.said) - shared :]), front
+    places = (None,) * front + old.places[len(old.places) - shared :] if old.places else ()
+    return Name(segments, (True,) * front + old.said[len(old.said) - shared :], places), front

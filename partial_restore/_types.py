@@ -29,11 +29,12 @@ class Name:
 
     ``said`` marks the segments that a person is known to have chosen (an attribute), False those that may be
     automatic, such as ``dense_3`` (a layer), None those of which the side knows nothing. A number in a list is a
-    position whatever is said.
+    position whatever is said. ``places`` are, where they are known, those of named layers in the list of their model.
     """
 
     segments: tuple[str, ...]
     said: tuple[bool | None, ...]
+    places: tuple[int | None, ...] = ()
 
     @property
     def text(self) -> str:

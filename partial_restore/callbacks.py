@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import keras
@@ -50,17 +50,20 @@ class RestoreSubset(keras.callbacks.Callback):
         if _is_resumed(self.model):
             self._done, self.report = self.model, None
             return
-        try:
+        with suppress(UnbuiltError):
             self._restore()
-        except UnbuiltError:
-            self._restore_at_first_step()
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Put the restore into the first step if the model was not built before it."""
+        if self._done is not self.model:
+            self._restore_in_step()
 
     def _restore(self) -> None:
         self.report = restore_subset(self.model, self._ckpt, **self._options)
         self._done = self.model
 
-    def _restore_at_first_step(self) -> None:
-        """Put the restore before the first step, where the shapes of the data are known."""
+    def _restore_in_step(self) -> None:
+        """Restore in the step that comes next, where the shapes of the data are known, and only there."""
         model, step = self.model, self.model.train_function
 
         def build_restore_step(iterator: Any) -> Any:

@@ -35,6 +35,12 @@ def layer(text: str, *more_paths: str, shape: tuple[int, ...] = (2,)) -> Entry:
     return _entry(text, paths, paths[:1], shape, "float32")
 
 
+def placed(text: str, place: int) -> Entry:
+    """A variable of a layer of which the place in the list of its model is known."""
+    name = _of_layer(text)
+    return _entry(text, (Name(name.segments, name.said, (place, None)),), (), (2,), "float32")
+
+
 def _of_layer(text: str) -> Name:
     segments = tuple(text.split("/"))
     return Name(segments, (*(False for _ in segments[1:]), True))

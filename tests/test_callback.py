@@ -76,6 +76,20 @@ def test_leaves_resumed_training_alone(tmp_path: Path) -> None:
     assert restore.report is None
 
 
+def test_restore_does_not_outlive_a_training_that_breaks_off(tmp_path: Path) -> None:
+    class Break(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            raise InterruptedError(epoch, logs)
+
+    target = still(Net())
+    with pytest.raises(InterruptedError):
+        target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[pr.RestoreSubset(saved(tmp_path, stack(["b0"]))), Break()])
+    target.fit(ONES, ONES[:, :3], verbose=0)
+    kept = target.b0.kernel.numpy()
+    target.fit(ONES, ONES[:, :3], verbose=0)
+    np.testing.assert_array_equal(target.b0.kernel.numpy(), kept)
+
+
 @pytest.mark.parametrize("make", [Net, lambda: stack(["b0"])])
 def test_error_stops_training_before_the_first_step(make: Any) -> None:
     target = make()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from entries import attribute, layer, mixed, tensor, variable
+from entries import attribute, layer, mixed, placed, tensor, variable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -259,10 +259,85 @@ TABLE = {
         {"backbone/w": MISSING},
     ),
     "an inner layer is not the outer one of its name": (
-        [attribute("d0/w"), attribute("head/w")],
-        [attribute("enc/d0/w"), attribute("head/w")],
+        [attribute("d0/w"), attribute("d1/w"), attribute("head/w")],
+        [attribute("enc/d0/w"), attribute("d1/w"), attribute("head/w")],
         {},
-        {"d0/w": MISSING, "head/w": "head/w"},
+        {"d0/w": MISSING, "d1/w": "d1/w", "head/w": "head/w"},
+    ),
+    "wrapped, and the wrapper has a head as well": (
+        [attribute("body/mid/w"), attribute("body/head/w"), attribute("head/w")],
+        [attribute("mid/w"), attribute("head/w")],
+        {},
+        dict.fromkeys(["body/mid/w", "body/head/w", "head/w"], AMBIGUOUS),
+    ),
+    "unwrapped, and the wrapper had a head as well": (
+        [attribute("mid/w"), attribute("head/w")],
+        [attribute("body/mid/w"), attribute("body/head/w"), attribute("head/w")],
+        {},
+        dict.fromkeys(["mid/w", "head/w"], AMBIGUOUS),
+    ),
+    "unwrapped below the root of the file": (
+        [layer("mid/w"), layer("head/w")],
+        [attribute("model/body/mid/w"), attribute("model/body/head/w"), attribute("model/head/w")],
+        {},
+        dict.fromkeys(["mid/w", "head/w"], AMBIGUOUS),
+    ),
+    "numbers that are keys": (
+        [attribute("heads/16/w"), attribute("heads/32/w")],
+        [attribute("heads/8/w"), attribute("heads/16/w")],
+        {},
+        {"heads/16/w": "heads/16/w", "heads/32/w": AMBIGUOUS},
+    ),
+    "a chosen name that looks automatic, among automatic ones": (
+        [placed("dense/w", 1), placed("dense_7/w", 2), placed("dense_1/w", 3)],
+        [placed("dense/w", 1), placed("dense_1/w", 2), placed("dense_2/w", 3)],
+        {},
+        {"dense/w": "dense/w", "dense_7/w": AMBIGUOUS, "dense_1/w": AMBIGUOUS},
+    ),
+    "layers made in another order than they are used in": (
+        [placed("dense_4/w", 2), placed("dense_5/w", 1)],
+        [placed("dense/w", 2), placed("dense_1/w", 1)],
+        {},
+        {"dense_4/w": "dense/w", "dense_5/w": "dense_1/w"},
+    ),
+    "layers made in another order than before": (
+        [placed("dense_4/w", 1), placed("dense_5/w", 2)],
+        [placed("dense/w", 2), placed("dense_1/w", 1)],
+        {},
+        dict.fromkeys(["dense_4/w", "dense_5/w"], AMBIGUOUS),
+    ),
+    "one row of numbers for the layers of two containers": (
+        [attribute("enc/x/w", "dense_7/w"), attribute("dec/x/w", "dense_8/w")],
+        [tensor("dense/w"), tensor("dense_1/w")],
+        {},
+        dict.fromkeys(["enc/x/w", "dec/x/w"], AMBIGUOUS),
+    ),
+    "a mapping on both sides does not make numbers names": (
+        [tensor("dense/w"), tensor("dense_1/w")],
+        [tensor("dense/w"), tensor("dense_1/w"), tensor("dense_2/w")],
+        {},
+        dict.fromkeys(["dense/w", "dense_1/w"], AMBIGUOUS),
+    ),
+    "halves of a bidirectional layer": (
+        [layer("bidirectional_2/forward_lstm_5/w"), layer("bidirectional_2/backward_lstm_5/w")],
+        [layer("bidirectional/forward_lstm/w"), layer("bidirectional/backward_lstm/w")],
+        {},
+        {
+            "bidirectional_2/forward_lstm_5/w": "bidirectional/forward_lstm/w",
+            "bidirectional_2/backward_lstm_5/w": "bidirectional/backward_lstm/w",
+        },
+    ),
+    "a number that another shape disproves": (
+        [layer("dense/kernel", shape=(4, 3)), layer("dense/bias"), layer("other/w")],
+        [layer("dense/kernel", shape=(4, 4)), layer("dense/bias"), layer("other/w")],
+        {},
+        {"dense/kernel": MISMATCHED, "dense/bias": MISMATCHED, "other/w": "other/w"},
+    ),
+    "a name that another shape does not disprove": (
+        [layer("d/kernel", shape=(4, 3)), layer("d/bias")],
+        [layer("d/kernel", shape=(4, 4)), layer("d/bias")],
+        {},
+        {"d/kernel": MISMATCHED, "d/bias": "d/bias"},
     ),
     "rename a prefix": (
         [layer("a/w")],
