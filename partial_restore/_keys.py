@@ -81,8 +81,8 @@ def _ranks(places: Mapping[int, int | None]) -> dict[int, tuple[int, int]]:
     known = [place for place in places.values() if place is not None]
     if len(set(known)) < len(ordered):
         return {number: (rank, rank) for rank, number in enumerate(ordered)}
-    by_place = sorted(ordered, key=lambda number: places[number] or 0)
-    return {number: (rank, by_place.index(number)) for rank, number in enumerate(ordered)}
+    by_place = {number: rank for rank, number in enumerate(sorted(ordered, key=lambda number: places[number] or 0))}
+    return {number: (rank, by_place[number]) for rank, number in enumerate(ordered)}
 
 
 def _positions(name: Name, pins: int, bases: Collection[str]) -> list[tuple[str, int] | None]:

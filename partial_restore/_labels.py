@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from itertools import takewhile
 
 from partial_restore._nodes import LAYER_LIST, TF_KERAS_LAYER, TRANSPARENT, Node, Path, is_list, is_member
 
@@ -55,7 +56,9 @@ def _layer_list_of(path: Path) -> int | None:
     return path[-3].node if len(path) >= 3 and path[-3].segment == LAYER_LIST else None
 
 
-def derived_labels(nodes: Sequence[Node], told: Collection[int], paths: Mapping[int, list[Path]]) -> dict[int, str]:
+def derived_labels(
+    nodes: Sequence[Node], leaves: Sequence[int], told: Collection[int], paths: Mapping[int, list[Path]]
+) -> dict[int, str]:
     """Return layer names, read off the full names of the variables below, for members of Keras' layer lists."""
     read: dict[int, set[str]] = defaultdict(set)
     home: dict[int, int] = {}
@@ -72,5 +75,37 @@ def derived_labels(nodes: Sequence[Node], told: Collection[int], paths: Mapping[
                     read[path[i].node].add(part)
                     home[path[i].node] = path[i - 1].node if i else 0
     labels = {node: next(iter(parts)) for node, parts in read.items() if len(parts) == 1}
+    for layers, members in _members(nodes, leaves, paths).items():
+        labels |= _by_scope({member: stems for member, stems in members.items() if member not in labels}, members)
+        home |= dict.fromkeys(members, layers)
     times = Counter((home[node], label) for node, label in labels.items())
     return {node: label for node, label in labels.items() if times[home[node], label] == 1}
+
+
+def _members(
+    nodes: Sequence[Node], leaves: Sequence[int], paths: Mapping[int, list[Path]]
+) -> dict[int, dict[int, list[list[str]]]]:
+    """Return for each layer list its members, each with the stems of the full names of all that lies below it."""
+    members: dict[int, dict[int, list[list[str]]]] = defaultdict(lambda: defaultdict(list))
+    for leaf in leaves:
+        for path in paths.get(leaf, [])[:1]:
+            for i in range(len(path)):
+                if is_member(path, i):
+                    home = path[i - 1].node if i else 0
+                    members[home][path[i].node].append((nodes[leaf].full_name or "").split("/")[:-1])
+    return members
+
+
+def _by_scope(unread: Mapping[int, list[list[str]]], members: Mapping[int, list[list[str]]]) -> dict[int, str]:
+    """Return the names of layers whose inner layers are lost from the full names, by the scope that each opened.
+
+    A layer without ``build`` records ``enc/kernel`` for what is in it: what all members share is not its name, the
+    next segment is.
+    """
+    shared = len(_common([stem for stems in members.values() for stem in stems]))
+    return {member: common[shared] for member, stems in unread.items() if len(common := _common(stems)) > shared}
+
+
+def _common(stems: Sequence[Sequence[str]]) -> Sequence[str]:
+    """Return the longest beginning that all stems share."""
+    return [parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, zip(*stems, strict=False))]

@@ -82,7 +82,7 @@ def _model_names(
 ) -> dict[int, Names]:
     """Return the names of the model's own variables."""
     told = telling(nodes, leaves, open_paths)
-    derived = derived_labels(nodes, told, open_paths)
+    derived = derived_labels(nodes, leaves, told, open_paths)
     real = {i: node.label for i, node in enumerate(nodes) if node.label}
     found: dict[int, Names] = {}
     for leaf in leaves:

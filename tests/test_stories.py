@@ -498,6 +498,45 @@ class Block(Layers.Layer):
         return self.dense_1(self.dense(inputs))
 
 
+class Unbuilding(Layers.Layer):
+    """A layer without ``build``, as most people write one: its name is all that the full names keep."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.first, self.second = Layers.Dense(4), Layers.Dense(4)
+
+    def call(self, inputs: Any) -> Any:
+        return self.second(self.first(inputs))
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return shape
+
+
+@pytest.mark.parametrize("is_trained", [False, True])
+@pytest.mark.parametrize("kind", ["Functional", "Sequential"])
+def test_named_layers_without_build_are_known_by_their_names(tmp_path: Path, kind: str, *, is_trained: bool) -> None:
+    def make(*names: str) -> Any:
+        layers = [Layers.Dense(4, name="stem"), *(Unbuilding(name=name) for name in names)]
+        if kind == "Sequential":
+            return randomized(keras.Sequential([Layers.Input([4]), *layers]))
+        inputs = hidden = Layers.Input([4])
+        for layer in layers:
+            hidden = layer(hidden)
+        return randomized(keras.Model(inputs, hidden))
+
+    source = make("enc", "dec")
+    path = saved(tmp_path, trained(source) if is_trained else source)
+    same, swapped, replaced = make("enc", "dec"), make("dec", "enc"), make("dec", "new")
+    kept = replaced.get_layer("new").first.kernel.numpy()
+    for target in (same, swapped, replaced):
+        pr.restore_subset(target, path)
+        for name in ("first", "second"):
+            ours, theirs = getattr(target.get_layer("dec"), name), getattr(source.get_layer("dec"), name)
+            np.testing.assert_array_equal(ours.kernel.numpy(), theirs.kernel.numpy())
+    assert_weights_same(same, source)
+    np.testing.assert_array_equal(replaced.get_layer("new").first.kernel.numpy(), kept)
+
+
 @pytest.mark.parametrize("form", ["save_subset", "Checkpoint", "mapping"])
 def test_attributes_called_as_layers_within_unnamed_layers(tmp_path: Path, form: str) -> None:
     def make() -> Any:
