@@ -19,7 +19,7 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], paths: Mapping[int, li
     owners: dict[str, dict[int, int | None]] = defaultdict(dict)
     names = Counter(nodes[leaf].full_name for leaf in leaves)
     for leaf in leaves:
-        for path in paths.get(leaf, [])[:1]:
+        for path in _speaking(paths.get(leaf, [])):
             owner = path[-2].node if len(path) > 1 else 0
             owners[_stem(nodes[leaf])][owner] = _layer_list_of(path)
     honest = {
@@ -31,7 +31,9 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], paths: Mapping[int, li
     def tells(leaf: int) -> bool:
         if not paths.get(leaf):
             return names[nodes[leaf].full_name] == 1
-        return _stem(nodes[leaf]) in honest and _has_all_layers(nodes, leaf, paths[leaf][0])
+        return _stem(nodes[leaf]) in honest and all(
+            _has_all_layers(nodes, leaf, path) for path in _speaking(paths[leaf])
+        )
 
     return {leaf for leaf in leaves if nodes[leaf].full_name and tells(leaf)}
 
@@ -43,6 +45,12 @@ def _has_all_layers(nodes: Sequence[Node], leaf: int, path: Path) -> bool:
         return False
     below = [step for step in path[members[-1] :] if step.segment not in TRANSPARENT and not is_list(nodes[step.node])]
     return len((nodes[leaf].full_name or "").split("/")) >= len(below)
+
+
+def _speaking(paths: Sequence[Path]) -> Sequence[Path]:
+    """Return the path by which to read a full name: the first that leads through a layer list, else the first."""
+    through = [path for path in paths if any(is_member(path, i) for i in range(len(path)))]
+    return (through or paths)[:1]
 
 
 def _stem(node: Node) -> str:
@@ -63,7 +71,7 @@ def derived_labels(
     read: dict[int, set[str]] = defaultdict(set)
     home: dict[int, int] = {}
     for leaf in told:
-        for path in paths.get(leaf, [])[:1]:
+        for path in _speaking(paths.get(leaf, [])):
             parts = (nodes[leaf].full_name or "").split("/")[:-1]
             for i in range(len(path) - 2, -1, -1):
                 if path[i].segment in TRANSPARENT or is_list(nodes[path[i].node]):
@@ -88,7 +96,7 @@ def _members(
     """Return for each layer list its members, each with the stems of the full names of all that lies below it."""
     members: dict[int, dict[int, list[list[str]]]] = defaultdict(lambda: defaultdict(list))
     for leaf in leaves:
-        for path in paths.get(leaf, [])[:1]:
+        for path in _speaking(paths.get(leaf, [])):
             for i in range(len(path)):
                 if is_member(path, i):
                     home = path[i - 1].node if i else 0

@@ -70,6 +70,13 @@ def test_two_nested_models_may_have_layers_of_one_name() -> None:
     assert [paths for paths, _, _ in names.values()] == [["m1/a/kernel"], ["m2/a/kernel"]]
 
 
+def test_a_layer_that_is_an_attribute_as_well_keeps_its_name() -> None:
+    graph = Graph({"_operations/1/_kernel": "dense/kernel", "_operations/2/_kernel": "dense_1/kernel"})
+    graph.children[0].append(("first", graph.places["_operations/1"]))
+    names = graph.names()
+    assert names["_operations/1/_kernel"][0] == ["first/kernel", "dense/kernel"]
+
+
 def test_a_full_name_that_lost_the_layer_tells_nothing() -> None:
     names = Graph(
         {
