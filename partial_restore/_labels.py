@@ -93,14 +93,17 @@ def derived_labels(
 def _members(
     nodes: Sequence[Node], leaves: Sequence[int], paths: Mapping[int, list[Path]]
 ) -> dict[int, dict[int, list[list[str]]]]:
-    """Return for each layer list its members, each with the stems of the full names of all that lies below it."""
+    """Return for each layer list its members, each with the stems of the full names of what lies below it.
+
+    What lies in a list further below speaks for the member of that one.
+    """
     members: dict[int, dict[int, list[list[str]]]] = defaultdict(lambda: defaultdict(list))
     for leaf in leaves:
         for path in _speaking(paths.get(leaf, [])):
-            for i in range(len(path)):
-                if is_member(path, i):
-                    home = path[i - 1].node if i else 0
-                    members[home][path[i].node].append((nodes[leaf].full_name or "").split("/")[:-1])
+            last = max((i for i in range(len(path)) if is_member(path, i)), default=None)
+            if last is not None:
+                home = path[last - 1].node if last else 0
+                members[home][path[last].node].append((nodes[leaf].full_name or "").split("/")[:-1])
     return members
 
 

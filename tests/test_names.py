@@ -65,6 +65,29 @@ def test_a_nested_model_without_a_name_is_a_place() -> None:
     assert names["_operations/3/_operations/1/_kernel"][0] == ["3/a/kernel"]
 
 
+def test_a_layer_without_build_is_read_by_its_scope() -> None:
+    names = Graph(
+        {
+            f"_operations/{i}/{part}/_kernel": f"seq/{name}/kernel"
+            for i, name in ((1, "enc"), (2, "dec"))
+            for part in "ab"
+        }
+    ).names()
+    assert [paths for paths, _, _ in names.values()] == [
+        ["enc/a/kernel"],
+        ["enc/b/kernel"],
+        ["dec/a/kernel"],
+        ["dec/b/kernel"],
+    ]
+
+
+def test_an_inner_model_is_not_read_by_the_name_of_its_layer() -> None:
+    names = Graph(
+        {"_operations/1/_kernel": "dense/kernel", "_operations/2/_operations/1/_kernel": "dense_1/kernel"}
+    ).names()
+    assert [paths for paths, _, _ in names.values()] == [["dense/kernel"], ["2/dense_1/kernel"]]
+
+
 def test_two_nested_models_may_have_layers_of_one_name() -> None:
     names = Graph({f"{m}/_operations/1/_kernel": "a/kernel" for m in ("m1", "m2")}).names()
     assert [paths for paths, _, _ in names.values()] == [["m1/a/kernel"], ["m2/a/kernel"]]
