@@ -122,8 +122,11 @@ def _fitting(match: Match, cast: Cast) -> Match:
 
 
 def _doubted(matches: Sequence[Match]) -> tuple[Match, ...]:
-    """Refuse with a mismatch what only its number pairs within the same layer: the number has been disproved."""
-    wrong = {_layer(match): match for match in matches if match.outcome in (Outcome.MISMATCHED, Outcome.UNCASTABLE)}
+    """Refuse with a mismatch what only its number pairs within the same layer: the number has been disproved.
+
+    A shape speaks against the number whether its own variable is selected or not.
+    """
+    wrong = {_layer(match): match for match in matches if match.source and match.source.shape != match.target.shape}
     reason = "its layer is known by a number only, and {} has another shape"
     return tuple(
         replace(match, outcome=Outcome.MISMATCHED, reason=reason.format(wrong[_layer(match)].target.name))

@@ -333,6 +333,12 @@ TABLE = {
         {},
         {"dense/kernel": MISMATCHED, "dense/bias": MISMATCHED, "other/w": "other/w"},
     ),
+    "a number that the shape of an excluded variable disproves": (
+        [layer("dense/kernel", shape=(4, 3)), layer("dense/bias"), layer("other/w")],
+        [layer("dense/kernel", shape=(4, 4)), layer("dense/bias"), layer("other/w")],
+        {"exclude": "dense/kernel"},
+        {"dense/kernel": UNSELECTED, "dense/bias": MISMATCHED, "other/w": "other/w"},
+    ),
     "a name that another shape does not disprove": (
         [layer("d/kernel", shape=(4, 3)), layer("d/bias")],
         [layer("d/kernel", shape=(4, 4)), layer("d/bias")],
