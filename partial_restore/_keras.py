@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
+
+from partial_restore._places import snake_case
 
 
 def _keras() -> Any:
@@ -14,9 +19,19 @@ def _keras() -> Any:
     return keras if keras is not None and hasattr(keras, "KerasTensor") and hasattr(keras, "Variable") else None
 
 
+def _families() -> list[Any]:
+    """Return Keras 3 and tf_keras, those that the program has imported."""
+    found = (_keras(), sys.modules.get("tf_keras"))
+    return [family for family in found if family is not None and hasattr(family, "layers")]
+
+
+def _family(thing: Any) -> Any:
+    """Return the Keras of which a layer is."""
+    return next(family for family in _families() if isinstance(thing, family.layers.Layer))
+
+
 def is_layer(thing: object) -> bool:
-    keras = _keras()
-    return keras is not None and isinstance(thing, keras.Layer)
+    return any(isinstance(thing, family.layers.Layer) for family in _families())
 
 
 def is_variable(thing: object) -> bool:
@@ -25,8 +40,7 @@ def is_variable(thing: object) -> bool:
 
 
 def is_metric(thing: object) -> bool:
-    keras = _keras()
-    return keras is not None and isinstance(thing, keras.metrics.Metric)
+    return any(isinstance(thing, family.metrics.Metric) for family in _families())
 
 
 def is_seed(thing: object) -> bool:
@@ -43,24 +57,13 @@ def foreign_backend() -> str:
 
 def automatic_base(layer: Any) -> str | None:
     """Return what Keras numbers the names of this layer's class with, if this layer's name is such a name."""
-    base = _snake_case(type(layer).__name__)
+    base = snake_case(type(layer).__name__)
     return base if re.fullmatch(rf"{re.escape(base)}(_\d+)?", layer.name) else None
-
-
-def _snake_case(name: str) -> str:
-    """Return the name of a class as Keras spells it in automatic names (``keras.src.utils.naming``).
-
-    >>> _snake_case("Conv2D"), _snake_case("BatchNormalization"), _snake_case("MyNet")
-    ('conv2d', 'batch_normalization', 'my_net')
-    """
-    name = re.sub(r"\W+", "", name)
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def containers(layer: Any) -> Iterator[tuple[str, Any]]:
     """Yield the lists and dicts that a person put into a layer: Keras tracks what is in them, TensorFlow does not."""
-    for name in layer._tracked:
+    for name in getattr(layer, "_tracked", ()):
         if not _INTERNAL.fullmatch(name):
             yield name, getattr(layer, name, None)
 
@@ -70,8 +73,8 @@ _INTERNAL = re.compile(r"_layers|_(in|out)bound_nodes|_loss.*|_?call_.*|_operati
 
 def is_unbuilt(layer: Any) -> bool:
     """Say whether a layer will make variables of its own when it is built, and is not built yet."""
-    keras = _keras()
-    return not layer.built and type(layer).build not in (keras.Layer.build, keras.Model.build)
+    family = _family(layer)
+    return not layer.built and type(layer).build not in (family.layers.Layer.build, family.Model.build)
 
 
 def finalize(layer: Any) -> None:
@@ -94,22 +97,139 @@ def initial_values(layer: Any) -> Mapping[int, Any]:
     if not copy.built:
         copy.build_from_config(layer.get_build_config())
     ours, fresh = _own_variables(layer), _own_variables(copy)
-    if [(v.name, tuple(v.shape)) for v in ours] != [(v.name, tuple(v.shape)) for v in fresh]:
+    if [(own_name(v), tuple(v.shape)) for v in ours] != [(own_name(v), tuple(v.shape)) for v in fresh]:
         raise ValueError("its copy has other variables")
-    return {id(variable): new._value for variable, new in zip(ours, fresh, strict=True)}
+    return {id(variable): getattr(new, "_value", new) for variable, new in zip(ours, fresh, strict=True)}
 
 
 def _own_variables(layer: Any) -> list[Any]:
+    if hasattr(layer, "_trainable_weights"):
+        return [*layer._trainable_weights, *layer._non_trainable_weights]
     return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def own_name(variable: Any) -> str:
+    """Return what a layer calls its variable: ``kernel``."""
+    return str(variable.name).removesuffix(":0").rpartition("/")[2]
 
 
 def named_initializer(layer: Any, variable: Any) -> Any:
     """Return the layer's attribute ``<name>_initializer`` for a variable, or None."""
-    return getattr(layer, f"{variable.name}_initializer", None)
+    return getattr(layer, f"{own_name(variable)}_initializer", None)
 
 
 def initializer(spec: Any) -> Any:
     """Return the initializer that a Keras name, such as ``"glorot_uniform"``, stands for."""
-    import keras  # noqa: PLC0415  Only a caller who gives a name of Keras needs it.
+    families = _families() or [importlib.import_module("keras")]  # Only a caller who gives a name of Keras needs it.
+    return families[0].initializers.get(spec)
 
-    return keras.initializers.get(spec)
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where Keras 3 would store a layer's own variables: its path, which of the segments are places in lists, its names.
+
+    ``labels`` are the names of the layers at the path and above it.
+    """
+
+    group: tuple[str, ...]
+    members: tuple[bool, ...]
+    labels: Mapping[tuple[str, ...], str]
+    variables: Mapping[str, Any]
+
+
+def stored(layer: Any, *, reverse: bool) -> list[Stored]:
+    """Return where the layers from this one down would be stored; tf_keras goes through attributes in reverse order."""
+    walk = _Walk(reverse=reverse)
+    walk.layer(layer, (), ())
+    return walk.found
+
+
+class _Walk:
+    """Goes through a layer as Keras does when it saves."""
+
+    def __init__(self, *, reverse: bool) -> None:
+        self.found: list[Stored] = []
+        self._reverse = reverse
+        self._visited: dict[int, Any] = {}
+        self._labels: dict[tuple[str, ...], str] = {}
+
+    def layer(self, layer: Any, group: tuple[str, ...], members: tuple[bool, ...]) -> None:
+        if id(layer) in self._visited:
+            return
+        self._visited[id(layer)] = layer
+        self._labels[group] = layer.name
+        self.found.append(Stored(group, members, self._labels, _stored_variables(layer)))
+        for name, value in self._attributes(layer):
+            self._thing(value, (*group, name), (*members, False))
+
+    def _thing(self, value: Any, group: tuple[str, ...], members: tuple[bool, ...]) -> None:
+        if is_layer(value) and not is_metric(value):
+            self.layer(value, group, members)
+        elif isinstance(value, list | tuple | Mapping):
+            self._container(value, group, members)
+
+    def _container(self, container: Any, group: tuple[str, ...], members: tuple[bool, ...]) -> None:
+        if id(container) in self._visited:
+            return
+        self._visited[id(container)] = container  # Kept: a list that a property made would leave its id to another.
+        times: dict[str, int] = {}
+        for each in list(container.values() if isinstance(container, Mapping) else container):
+            is_list = isinstance(each, list | tuple | Mapping)
+            if not (is_list or is_layer(each)) or (self._reverse and id(each) in self._visited):
+                continue
+            kind = "container" if is_list else snake_case(type(each).__name__)
+            times[kind] = times.get(kind, -1) + 1
+            self._thing(each, (*group, f"{kind}_{times[kind]}" if times[kind] else kind), (*members, True))
+
+    def _attributes(self, layer: Any) -> Iterator[tuple[str, Any]]:
+        """Yield what a layer has beyond what every layer has, private attributes last, or all in reverse order."""
+        family = _family(layer)
+        is_of_layers = (
+            isinstance(layer, family.Sequential)
+            or hasattr(layer, "_operations")
+            or getattr(layer, "_is_graph_network", False)
+        )
+        skipped = {
+            *_plain_attributes(family),
+            "_self_unconditional_dependency_names",
+            "_functional",
+            "_operations",
+            "operations",
+        }
+        names = [name for name in dir(layer) if not name.startswith("__") and name not in skipped]
+        names.sort(key=lambda name: name if self._reverse else name.replace("_", "~", 1) if name[0] == "_" else name)
+        if self._reverse:
+            names.reverse()
+        elif is_of_layers:
+            names = ["layers", *names]
+        for name in names:
+            try:
+                value = getattr(layer, name)
+            except Exception:  # noqa: BLE001, S112  A property of a person's own layer may raise anything.
+                continue
+            yield name, value
+
+
+@cache
+def _plain_attributes(family: Any) -> frozenset[str]:
+    return frozenset(dir(family.layers.Layer()))
+
+
+def _stored_variables(layer: Any) -> dict[str, Any]:
+    """Return a layer's own variables under the keys under which it stores them itself.
+
+    A layer with LoRA stores one kernel into which the update is merged; it goes into the kernel.
+    """
+    store: dict[str, Any] = {}
+    try:
+        layer.save_own_variables(store)
+    except Exception:  # noqa: BLE001  A person's own layer may need a real file.
+        return {}
+    own = {id(variable) for variable in _own_variables(layer)}
+    merged = getattr(layer, "_kernel", None) if hasattr(layer, "_kernel") else getattr(layer, "_embeddings", None)
+    is_lora = getattr(layer, "lora_enabled", False)
+    return {
+        str(key): value if id(value) in own else merged
+        for key, value in store.items()
+        if id(value) in own or (is_lora and key == "0" and merged is not None)
+    }

@@ -39,6 +39,9 @@ AUTOMATIC = frozenset(
 )
 """Names that TensorFlow 1, tf_slim and both Keras number on their own. A target adds those of its own classes."""
 
+VARIABLES = "vars"
+"""Under this segment Keras 3 stores the variables of one layer, numbered."""
+
 _NUMBERED = re.compile(r"(.+)_(\d+)")
 
 
@@ -105,6 +108,9 @@ def _readings(
         base, number = position
         held = ranks[name.segments[:i], base]
         rank, place = held[number]
+        if not base and i and name.segments[i - 1] == VARIABLES:
+            yield (f"{number} of {len(held)}",)  # The layer is known, and so is which of its variables it is.
+            continue
         part = (base, number, len(held), number) if not base else (base, rank, len(held), place)
         is_open = bool(base) and name.said[i] is None and (not is_target or (len(held) == 1 and segment == base))
         yield (part, segment) if is_open else (part,)

@@ -83,7 +83,8 @@ def pair(
             bases,
             is_target=False,
         )
-        claims.extend(_renamed_claims(ours, theirs, sides, kind))
+        known = keyed(((t, name, 0) for t, entry in enumerate(targets) for name in entry.shown), bases, is_target=True)
+        claims.extend(_renamed_claims([*ours, *known], theirs, sides, kind))
         free = [row for row in theirs if renamed[row.entry] is None]
         aligned = alignments(ours, free, tops=kind == "paths")
         claims.extend(claim for root in aligned for claim in _claims(ours, free, root, sides, kind, len(aligned) == 1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from partial_restore._labels import derived_labels, telling
 from partial_restore._nodes import (
@@ -24,12 +24,15 @@ from partial_restore._nodes import (
     optimizer_state,
     paths_of,
 )
-from partial_restore._types import Group, Name, name_of
+from partial_restore._types import Entry, Group, Name, name_of
 
 _SLOT = re.compile(
     r"(?P<owner>.+)/(Adam(_1)?|AdaMax(_1)?|Adadelta(_1)?|Adagrad|AdagradDA(_1)?|Momentum|RMSProp(_1)?|Ftrl(_1)?"
     r"|LazyAdam(_1)?|AdamWeightDecayOptimizer(_1)?|LAMB(_1)?|adam_[mv])"
 )
+_WRAPPED = ("cell", "layer")
+"""Attributes under which a recurrent layer and a wrapper keep the layer within."""
+
 _POWER = re.compile(r"(.+/)?beta[12]_power(_\d+)?")
 """Names that the optimizers of TensorFlow 1 give their state, beside and below the variable's own."""
 
@@ -152,6 +155,40 @@ def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str]) -> N
     return Name(tuple(segments), tuple(said), tuple(places))
 
 
+def layer_names(nodes: Sequence[Node], leaves: Mapping[int, str]) -> dict[int, tuple[Name, ...]]:
+    """Return for every leaf, given with the variable's own name, its names by those of the layers alone.
+
+    Keras wrote them so before Keras 3: of an inner model often only the layer within, of a wrapper its own name alone.
+
+    >>> nodes = [Node([("a", 1)]), Node([("kernel", 2)], label="enc"), Node([])]
+    >>> [name.text for name in layer_names(nodes, {2: "kernel"})[2]]
+    ['enc/kernel']
+    """
+    paths = paths_of(nodes, lambda i, segment: not is_hidden(nodes[i], segment))
+    found: dict[int, tuple[Name, ...]] = {}
+    for leaf, own_name in leaves.items():
+        names: list[Name] = []
+        for path in paths.get(leaf, ()):
+            steps = [(i, step) for i, step in enumerate(path[:-1]) if nodes[step.node].label]
+            inner = max((i for i, _ in steps[1:] if is_member(path, i)), default=0)
+            for chosen in (
+                steps,
+                [(i, step) for i, step in steps if step.segment not in _WRAPPED],
+                [(i, step) for i, step in steps if i >= inner or (i, step) == steps[0]],
+                [(i, s) for i, s in steps if s.segment not in _WRAPPED and (i >= inner or (i, s) == steps[0])],
+            ):
+                labels = tuple(nodes[step.node].label or "" for _, step in chosen)
+                places = tuple(_place(path, i) for i, _ in chosen)
+                names.append(Name((*labels, own_name), (*(False for _ in labels), True), (*places, None)))
+        found[leaf] = tuple(dict.fromkeys(names))
+    return found
+
+
+def _place(path: Path, i: int) -> int | None:
+    """Return the place of a member of a layer list, at the top of the model."""
+    return int(path[i].segment.rpartition("-")[2]) if i <= 2 and is_member(path, i) else None
+
+
 def _plain(segment: str, node: Node) -> str:
     """Return ``kernel`` for Keras' private attribute ``_kernel``, where the variable itself is called so."""
     return segment[1:] if segment[1:] == (node.full_name or "").rpartition("/")[2] else segment
@@ -172,3 +209,22 @@ def group_of_key(key: str, shapes: Mapping[str, Sequence[int]]) -> Group:
     owners = ("/".join(parts[start:]) for start in range(len(parts)))  # A slot may lie in the optimizer's own scope.
     is_slot = any(owner in shapes and tuple(shapes[owner]) == tuple(shapes[key]) for owner in owners)
     return "optimizer" if is_slot or _POWER.fullmatch(key) else "model"
+
+
+def without_cudnn(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries, those of cuDNN layers set apart: their bias is twice as long, and all their gates lie otherwise.
+
+    >>> bias, kernel = (Entry(k, (name_of(k),), (), s, "float32") for k, s in
+    ...                 (("l/bias", (16,)), ("l/recurrent_kernel", (2, 8))))
+    >>> [entry.group for entry in without_cudnn([bias, kernel])]
+    ['foreign', 'foreign']
+    """
+    shapes = {entry.name: entry.shape for entry in entries}
+
+    def is_cudnn(layer: str) -> bool:
+        recurrent, bias = shapes.get(f"{layer}/recurrent_kernel", ()), shapes.get(f"{layer}/bias", ())
+        return len(recurrent) == 2 and len(bias) == 1 and bias[0] == 2 * recurrent[1]
+
+    layers = {entry.name.rpartition("/")[0] for entry in entries}
+    foreign = {layer for layer in layers if is_cudnn(layer)}
+    return [replace(each, group="foreign") if each.name.rpartition("/")[0] in foreign else each for each in entries]

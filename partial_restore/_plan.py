@@ -122,18 +122,31 @@ def _fitting(match: Match, cast: Cast) -> Match:
 
 
 def _doubted(matches: Sequence[Match]) -> tuple[Match, ...]:
-    """Refuse with a mismatch what only its number pairs within the same layer: the number has been disproved.
+    """Refuse with a mismatch all else of a layer that it speaks against, whether its own variable is selected or not.
 
-    A shape speaks against the number whether its own variable is selected or not.
+    It disproves a number by which alone the layer is known. And a recurrent layer whose bias has another shape
+    computes its gates otherwise (``reset_after`` of a GRU, cuDNN), though its kernels look alike.
     """
     wrong = {_layer(match): match for match in matches if match.source and match.source.shape != match.target.shape}
-    reason = "its layer is known by a number only, and {} has another shape"
-    return tuple(
-        replace(match, outcome=Outcome.MISMATCHED, reason=reason.format(wrong[_layer(match)].target.name))
-        if match.outcome is Outcome.LOADED and match.reason == _REASONS[Grade.NUMBERED] and _layer(match) in wrong
-        else match
+    gates = {
+        _layer(match)
         for match in matches
-    )
+        if match.target.name.endswith("/bias") and match.source and match.source.shape != match.target.shape
+    } & {_layer(match) for match in matches if match.target.name.endswith("/recurrent_kernel")}
+
+    def doubted(match: Match) -> Match:
+        layer = _layer(match)
+        if match.outcome is not Outcome.LOADED or layer not in wrong:
+            return match
+        if layer in gates:
+            reason = "the bias of its recurrent layer has another shape, so that its gates are computed otherwise"
+        elif match.reason == _REASONS[Grade.NUMBERED]:
+            reason = f"its layer is known by a number only, and {wrong[layer].target.name} has another shape"
+        else:
+            return match
+        return replace(match, outcome=Outcome.MISMATCHED, reason=reason)
+
+    return tuple(map(doubted, matches))
 
 
 def _layer(match: Match) -> str:

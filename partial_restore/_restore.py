@@ -13,8 +13,9 @@ from partial_restore._prepared import Initialize, Plan, Policy
 from partial_restore._report import Listing, Report, listing_of
 from partial_restore._save import write_checkpoint
 from partial_restore._select import Pattern, Rename, Test, compile_patterns, compile_rename, texts_of
-from partial_restore._sources import open_source
-from partial_restore._targets import Target, open_target
+from partial_restore._sources import Source, open_source
+from partial_restore._sources._live import LiveSource
+from partial_restore._targets import Target, is_model, open_target
 from partial_restore._types import Decision, Entry
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def plan_subset(
             variables are shown in the plan and raised by `Plan.apply`.
     """
     _refuse_options(on_mismatch, cast, initialize, max_memory)
-    target, source = open_target(model, session), open_source(ckpt)
+    source = _open(ckpt)
+    target = open_target(model, session, source.layout)
     request = Request(*_selection(target, include, exclude), compile_rename(rename), cast, target.automatic)
     given = compile_patterns(initialize if isinstance(initialize, Mapping) else None, target.stands_for)
     decision = decide(target.entries, source.entries, request)
@@ -102,7 +104,8 @@ def restore_subset(
         model: A Keras 3 model or layer, a `tf.Module`, a `tf.train.Checkpoint` or another trackable, a mapping
             name → variable, an iterable of variables; with ``session`` a `tf.Graph`, or its variables.
         ckpt: The prefix of a TensorFlow checkpoint (V1 or V2, by name or by object), one of its files, a folder
-            of checkpoints, a SavedModel, or a mapping name → array.
+            of checkpoints, a SavedModel; a ``.npz`` or ``.safetensors`` file; another model in memory, or a mapping
+            name → array.
         include: Which variables to restore; all if None. A path such as ``"encoder/block_1"`` takes what it
             names and all below, ``*`` stands for any part of a segment, ``**`` for any number of segments. A compiled
             regex searches, a callable is asked with the name, a layer, module or variable stands for its variables.
@@ -174,7 +177,7 @@ def list_checkpoint(ckpt: Any) -> Listing:
         CheckpointNotFoundError: There is no checkpoint.
         UnreadableCheckpointError: It is damaged or incomplete.
     """
-    return listing_of(open_source(ckpt).entries)
+    return listing_of(_open(ckpt).entries)
 
 
 def save_subset(
@@ -214,6 +217,14 @@ def save_subset(
     if not keys:
         raise ValueError("nothing is selected; nothing was saved")
     return write_checkpoint(os.fspath(path), keys, target.values(keys))
+
+
+def _open(ckpt: Any) -> Source:
+    """Return the source that a checkpoint is, be it a file, a mapping or a model in memory."""
+    if not is_model(ckpt):
+        return open_source(ckpt)
+    model = open_target(ckpt, None)
+    return LiveSource(f"<{type(ckpt).__name__} in memory>", model.entries, model.values)
 
 
 def _refuse_options(on_mismatch: str, cast: str, initialize: Initialize, max_memory: int) -> None:

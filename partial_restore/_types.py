@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["model", "optimizer", "metric", "seed", "copy", "internal"]
+Group = Literal["model", "optimizer", "metric", "seed", "copy", "internal", "foreign"]
 """What an entry is part of. Only ``model`` is restored unless the caller asks for more."""
 
 GROUP_REASONS: dict[str, str] = {
@@ -19,6 +19,7 @@ GROUP_REASONS: dict[str, str] = {
     "metric": "metric state is not restored",
     "seed": "the state of a random generator is not restored",
     "copy": "a second copy of a weight that the file has under its name",
+    "foreign": "laid out for another implementation of the layer (cuDNN, Theano); its numbers mean something else here",
     "internal": "bookkeeping of the file, not a weight",
 }
 
@@ -54,6 +55,7 @@ class Entry:
     ``paths`` are where it stands (attributes, layers, list places; the first is the one shown),
     ``given`` what it was called (the name of an op, a layer's path). Either may be empty, not both. A ``nameless``
     tensor has only a place in a list that is ordered anew by every training: it can be renamed, never matched.
+    ``shown`` is what people call it where the checkpoint's layout calls it otherwise.
     """
 
     key: str
@@ -64,10 +66,11 @@ class Entry:
     group: Group = "model"
     itemsize: int = 0
     nameless: bool = False
+    shown: tuple[Name, ...] = ()
 
     @property
     def name(self) -> str:
-        return (self.paths or self.given)[0].text
+        return (self.shown or self.paths or self.given)[0].text
 
     @property
     def size(self) -> int:
@@ -76,6 +79,20 @@ class Entry:
     @property
     def nbytes(self) -> int:
         return self.size * self.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a checkpoint calls its tensors, which is how the variables of a model must be called to find them.
+
+    ``objects``: by attributes and the names of variables. ``layers``: by the names of layers alone (legacy HDF5 of
+    Keras). ``groups``: by attributes, classes and places (HDF5 of Keras 3); there ``labelled`` says which of the places
+    bear the layer's name, and ``groups`` are the paths that the file has.
+    """
+
+    kind: Literal["objects", "layers", "groups"] = "objects"
+    labelled: Literal["all", "lists", "none"] = "all"
+    groups: frozenset[tuple[str, ...]] = frozenset()
 
 
 class Outcome(enum.Enum):

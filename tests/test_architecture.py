@@ -18,10 +18,16 @@ FLOORS = [
     {"_names", "_keys", "_select", "_errors", "_report"},
     {"_align"},
     {"_match"},
-    {"_plan"},
+    {"_plan", "_places"},
     {"_keras", "_tensors"},
     {"_eager"},
+    {"_sources._files"},
+    {"_sources._kinds", "_sources._hdf5"},
     {
+        "_sources._arrays",
+        "_sources._groups",
+        "_sources._layers",
+        "_sources._live",
         "_sources._locate",
         "_sources._mapping",
         "_sources._checkpoint",
@@ -35,7 +41,11 @@ FLOORS = [
     {"_restore"},
     {"callbacks"},
 ]
-SAME_FLOOR = {("_report", "_errors"), ("_sources._checkpoint", "_sources._locate")}
+SAME_FLOOR = {
+    ("_report", "_errors"),
+    ("_sources._checkpoint", "_sources._locate"),
+    ("_sources._kinds", "_sources._files"),
+}
 PURE = {
     "_types",
     "_cast",
@@ -50,6 +60,7 @@ PURE = {
     "_align",
     "_match",
     "_plan",
+    "_places",
 }
 
 

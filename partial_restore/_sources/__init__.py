@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import tensorflow as tf
 
 from partial_restore._errors import CheckpointNotFoundError
+from partial_restore._sources._arrays import NpzSource, SafetensorsSource
 from partial_restore._sources._checkpoint import CheckpointSource
+from partial_restore._sources._groups import open_keras, open_shards, open_weights
+from partial_restore._sources._hdf5 import is_of_layers
+from partial_restore._sources._kinds import Kind, kind_of
+from partial_restore._sources._layers import LayersSource
 from partial_restore._sources._mapping import MappingSource
-from partial_restore._types import Entry
+from partial_restore._types import Entry, Layout
 
 
 class Source(Protocol):
     """Something with named tensors."""
 
     path: str
+    layout: Layout
 
     @property
     def entries(self) -> Sequence[Entry]:
@@ -27,12 +33,26 @@ class Source(Protocol):
         """Return the values of these keys, in host memory."""
 
 
+def _open_hdf5(path: str) -> Source:
+    return LayersSource(path) if is_of_layers(path) else open_weights(path)
+
+
+_FORMATS: Mapping[Kind, Callable[[str], Source]] = {
+    "hdf5": _open_hdf5,
+    "keras": open_keras,
+    "npz": NpzSource,
+    "safetensors": SafetensorsSource,
+    "shards": open_shards,
+    "tensorflow": CheckpointSource,
+}
+
+
 def open_source(ckpt: Any) -> Source:
     """Return the source that ``ckpt`` is.
 
     Raises:
         CheckpointNotFoundError: ``ckpt`` is None or there is no checkpoint at the path.
-        UnreadableCheckpointError: There is one, and it is damaged.
+        UnreadableCheckpointError: There is one, and it is damaged or of another library.
         TypeError: ``ckpt`` is neither a path nor a mapping.
     """
     if ckpt is None:
@@ -42,5 +62,6 @@ def open_source(ckpt: Any) -> Source:
     if isinstance(ckpt, Mapping):
         return MappingSource(ckpt)
     if isinstance(ckpt, str | os.PathLike):
-        return CheckpointSource(ckpt)
+        path = os.fspath(ckpt)
+        return _FORMATS[kind_of(path)](path)
     raise TypeError(f"a checkpoint is a path or a mapping name -> array, not {type(ckpt).__name__}")

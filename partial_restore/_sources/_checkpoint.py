@@ -20,7 +20,7 @@ from partial_restore._names import Names, group_of_key, names_of_graph
 from partial_restore._nodes import Node
 from partial_restore._sources._locate import locate
 from partial_restore._tensors import eagerly
-from partial_restore._types import Entry, Name, name_of
+from partial_restore._types import Entry, Layout, Name, name_of
 
 _GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _VALUE = "VARIABLE_VALUE"
@@ -30,6 +30,8 @@ _READER_ERRORS = (tf.errors.OpError, RuntimeError, ValueError, LookupError, Memo
 
 class CheckpointSource:
     """A checkpoint of TensorFlow at ``prefix``."""
+
+    layout = Layout()
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = self._prefix = locate(path)

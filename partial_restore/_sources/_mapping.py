@@ -9,13 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from partial_restore._tensors import eagerly
-from partial_restore._types import Entry, name_of
+from partial_restore._types import Entry, Layout, name_of
 
 
 class MappingSource:
     """Arrays, tensors or variables by name."""
 
     path = "<mapping>"
+    layout = Layout()
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         wrong = [key for key in values if not isinstance(key, str) or not key.strip("/")]

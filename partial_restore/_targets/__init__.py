@@ -11,7 +11,9 @@ from partial_restore import _keras
 from partial_restore._targets._graph import GraphTarget
 from partial_restore._targets._objects import is_object, open_object
 from partial_restore._targets._variables import open_variables
-from partial_restore._types import Entry
+from partial_restore._types import Entry, Layout
+
+OBJECTS = Layout()
 
 
 class Target(Protocol):
@@ -41,8 +43,13 @@ class Target(Protocol):
         """Initialize what can only be initialized in place, and return which variables that were."""
 
 
-def open_target(model: Any, session: tf.compat.v1.Session | None) -> Target:
-    """Return the target that ``model`` is.
+def is_model(thing: Any) -> bool:
+    """Say whether a thing is an object that holds variables, be it a model or not."""
+    return is_object(thing) and not isinstance(thing, list | tuple | Mapping)
+
+
+def open_target(model: Any, session: tf.compat.v1.Session | None, layout: Layout = OBJECTS) -> Target:
+    """Return the target that ``model`` is, its variables called as the checkpoint of this layout calls them.
 
     Raises:
         UnbuiltError: The model, or a layer of it, has no variables yet.
@@ -55,8 +62,8 @@ def open_target(model: Any, session: tf.compat.v1.Session | None) -> Target:
         raise ValueError("a tf.Graph holds no values: pass the session in which its variables live, session=")
     if _keras.is_layer(model) and _keras.foreign_backend():
         raise TypeError(f"Keras runs on {_keras.foreign_backend()} here; its variables are not TensorFlow's")
-    if is_object(model) and not isinstance(model, list | tuple | Mapping):
-        return open_object(model)
+    if is_model(model):
+        return open_object(model, layout)
     if isinstance(model, Mapping | Iterable) and not isinstance(model, str | bytes):
         variables = model if isinstance(model, Mapping) else list(model)
         _refuse_symbolic(variables.values() if isinstance(variables, Mapping) else variables)

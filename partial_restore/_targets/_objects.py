@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from partial_restore import _keras
 from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
 from partial_restore._errors import UnbuiltError
-from partial_restore._names import Names, names_of_graph
+from partial_restore._keras import own_name
+from partial_restore._names import Names, layer_names, names_of_graph
 from partial_restore._nodes import Node
-from partial_restore._types import Entry, Group, name_of
+from partial_restore._places import names_of_place, snake_case
+from partial_restore._types import Entry, Group, Layout, Name, name_of
 
 
 def is_object(model: object) -> bool:
@@ -18,19 +21,64 @@ def is_object(model: object) -> bool:
     return hasattr(model, "_trackable_children") and not is_variable(model)
 
 
-def open_object(model: Any) -> EagerTarget:
-    """Return the target that a model in memory is.
+def open_object(model: Any, layout: Layout) -> EagerTarget:
+    """Return the target that a model in memory is, its variables called as in a checkpoint of this layout.
 
     Raises:
         UnbuiltError: A layer has no variables yet, or the model has none at all.
     """
     graph = _Graph(model)
     unbuilt = [thing.name for thing in graph.things if _keras.is_layer(thing) and _keras.is_unbuilt(thing)]
-    held = [] if unbuilt else _held(graph)
+    held = [] if unbuilt else _called_otherwise(_held(graph), graph, layout)
     if not any(each.entry.group == "model" for each in held):
         raise UnbuiltError(_called(model), unbuilt)
-    bases = (_keras.automatic_base(thing) for thing in graph.things if _keras.is_layer(thing))
+    layers = [thing for thing in graph.things if _keras.is_layer(thing)]
+    bases = {_keras.automatic_base(layer) for layer in layers}
+    if layout.kind == "groups":
+        bases |= {snake_case(type(layer).__name__) for layer in layers}
     return EagerTarget(held, frozenset(base for base in bases if base), lambda thing: graph.keys_below(thing, held))
+
+
+def _called_otherwise(held: Sequence[Held], graph: _Graph, layout: Layout) -> list[Held]:
+    """Return the model's variables under the names of a layout, their own ones for people to read and to select by."""
+    if layout.kind == "objects":
+        return list(held)
+    names = graph.layer_names(held) if layout.kind == "layers" else _stored_names(graph, layout)
+    return [
+        replace(
+            each,
+            entry=replace(
+                each.entry,
+                paths=tuple(dict.fromkeys(names.get(id(each.variable), ()))),
+                given=(),
+                shown=(*each.entry.paths, *each.entry.given),
+            ),
+        )
+        for each in held
+    ]
+
+
+def _stored_names(graph: _Graph, layout: Layout) -> dict[int, list[Name]]:
+    """Return the names under which Keras 3 would store the variables, by their ids.
+
+    Which of its attributes Keras meets first has changed: what has more of the file's paths is taken.
+    """
+    orders = [[place for each in graph.tops() for place in _below(*each, reverse=order)] for order in (False, True)]
+    best = max(orders, key=lambda places: sum(group[len(front) :] in layout.groups for front, group, _ in places))
+    names: dict[int, list[Name]] = {}
+    for front, group, place in best:
+        members = (*(False for _ in front), *place.members)
+        labels = {(*front, *at): label for at, label in place.labels.items()}
+        for key, variable in place.variables.items():
+            names.setdefault(id(raw(variable)), []).extend(names_of_place(group, key, members, labels, layout))
+    return names
+
+
+def _below(
+    front: tuple[str, ...], layer: Any, *, reverse: bool
+) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], _keras.Stored]]:
+    for place in _keras.stored(layer, reverse=reverse):
+        yield front, (*front, *place.group), place
 
 
 def _called(model: Any) -> str:
@@ -67,10 +115,34 @@ class _Graph:
         return place
 
     def names(self, leaves: Sequence[int]) -> Mapping[int, Names]:
-        nodes = [
+        return names_of_graph(self._nodes(), leaves)
+
+    def _nodes(self) -> list[Node]:
+        return [
             Node(edges, _full_name(thing), _label(thing)) for thing, edges in zip(self.things, self.edges, strict=True)
         ]
-        return names_of_graph(nodes, leaves)
+
+    def layer_names(self, held: Sequence[Held]) -> dict[int, tuple[Name, ...]]:
+        """Return the variables' names by those of their layers, by the variables' ids."""
+        leaves = {
+            self._places[id(each.variable)]: own_name(each.handle) for each in held if id(each.variable) in self._places
+        }
+        found = layer_names(self._nodes(), leaves)
+        return {id(raw(self.things[place])): names for place, names in found.items()}
+
+    def tops(self) -> Iterator[tuple[tuple[str, ...], Any]]:
+        """Yield the layers that no other layer holds, with the attributes that lead to them."""
+        waiting: list[tuple[tuple[str, ...], int]] = [((), 0)]
+        seen: set[int] = set()
+        while waiting:
+            path, here = waiting.pop()
+            if here in seen:
+                continue
+            seen.add(here)
+            if _keras.is_layer(self.things[here]):
+                yield path, self.things[here]
+            else:
+                waiting.extend(((*path, segment), child) for segment, child in self.edges[here])
 
     def below(self, thing: Any) -> set[int]:
         """Return the places of an object and of all that it reaches."""

@@ -1,0 +1,89 @@
+"""Names of what Keras 3 stores in HDF5: attributes, and within lists the classes of the layers, numbered by place.
+
+The same for a file and for a model in memory. Standard library only, no I/O.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+
+from partial_restore._keys import AUTOMATIC, VARIABLES
+from partial_restore._types import Layout, Name
+
+Group = tuple[str, ...]
+LAYERS = "layers"
+"""The list of a model's layers."""
+
+_NUMBERED = re.compile(r"(.+?)(?:_(\d+))?")
+_MOST_NAMES = 16
+
+
+def members_of(group: Group) -> tuple[bool | None, ...]:
+    """Say of each segment whether it is the place of a layer in a list; None if the path does not tell."""
+    return tuple(True if i and group[i - 1] == LAYERS else None for i in range(len(group)))
+
+
+def names_of_place(
+    group: Group, key: str, members: Sequence[bool | None], labels: Mapping[Group, str], layout: Layout
+) -> tuple[Name, ...]:
+    """Return the names of the variable ``key`` of the layer at ``group``.
+
+    ``members`` are the segments that are places in lists, ``labels`` the names of the layers as far as they are known.
+
+    >>> at = ("layers", "dense_1")
+    >>> names_of_place(at, "0", members_of(at), {at: "head"}, Layout("groups"))[0].text
+    'head/vars/0'
+    """
+    choices: list[list[tuple[str, bool | None, int | None]]] = []
+    for i, segment in enumerate(group):
+        if segment == LAYERS and i + 1 < len(group):
+            continue
+        label = _label(group[: i + 1], i, labels, layout)
+        place = int(_number(segment) or 0)
+        if members[i]:
+            choices.append([(label or segment, False, place)])
+        elif members[i] is False:
+            choices.append([(segment, True, None)])
+        elif layout.labelled == "all":
+            choices.append([(segment, True, None), *([(label, False, place)] if _may_be_place(segment, label) else [])])
+        else:
+            choices.append([(segment, None, None)])
+    names = []
+    for chosen in itertools.islice(itertools.product(*choices), _MOST_NAMES):
+        segments, said, places = zip(*chosen, strict=True) if chosen else ((), (), ())
+        names.append(Name((*segments, VARIABLES, key), (*said, True, True), (*places, None, None)))
+    return tuple(names)
+
+
+def _label(group: Group, i: int, labels: Mapping[Group, str], layout: Layout) -> str:
+    is_known = layout.labelled == "all" or (layout.labelled == "lists" and i > 0 and group[i - 1] == LAYERS)
+    return labels.get(group, "") if is_known else ""
+
+
+def _may_be_place(segment: str, label: str) -> bool:
+    """Say whether a segment may be the class of a layer that is called so: ``fc`` is not that of ``dense_3``."""
+    base = _base(label)
+    return bool(label) and (base not in AUTOMATIC or base == _base(segment))
+
+
+def _base(segment: str) -> str:
+    found = _NUMBERED.fullmatch(segment)
+    return found[1] if found else segment
+
+
+def _number(segment: str) -> str | None:
+    found = _NUMBERED.fullmatch(segment)
+    return found[2] if found else None
+
+
+def snake_case(name: str) -> str:
+    """Return the name of a class as Keras spells it in automatic names (``keras.src.utils.naming``).
+
+    >>> snake_case("Conv2D"), snake_case("BatchNormalization"), snake_case("MyNet")
+    ('conv2d', 'batch_normalization', 'my_net')
+    """
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

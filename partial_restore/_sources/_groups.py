@@ -1,0 +1,200 @@
+"""The HDF5 files of Keras 3: ``.weights.h5``, ``.keras`` (archive and folder), and shards with an index.
+
+The file says at which place of the model a layer stood, and (since Keras 3.15, or in the configuration) what it was
+called.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any, BinaryIO
+
+import tensorflow as tf
+
+from partial_restore._errors import UnreadableCheckpointError
+from partial_restore._keys import VARIABLES
+from partial_restore._places import LAYERS, Group, members_of, names_of_place, snake_case
+from partial_restore._sources._files import head_of, opened, size_of, window
+from partial_restore._sources._hdf5 import Array, Hdf5, text
+from partial_restore._sources._kinds import WEIGHTS
+from partial_restore._types import Entry, Layout, Name, name_of
+from partial_restore._types import Group as Part
+
+_MOST_CONFIG = 64 * 2**20
+_MOST_DEPTH = 100
+_LOCAL_HEADER = 30
+_OLD_LAYERS = "_layer_checkpoint_dependencies"
+
+
+class GroupsSource:
+    """Files of one model, each with a part of its groups."""
+
+    def __init__(self, path: str, files: Sequence[Hdf5], config: Mapping[str, Any] | None = None) -> None:
+        self.path, self._files = path, files
+        self._arrays: dict[str, tuple[int, Array]] = {}
+        self._labels: dict[Group, str] = {}
+        for i, each in enumerate(files):
+            self._open(i, each)
+        groups = frozenset(_place(key) for key in self._arrays if _part(_place(key)) == "model")
+        labels = dict(_labels_of(config or {}, ()))
+        listed = {group[: i + 1] for group in groups for i in range(1, len(group)) if group[i - 1] == LAYERS}
+        if self._labels:
+            self.layout = Layout("groups", "all", groups)
+        elif listed and listed <= labels.keys():
+            self._labels, self.layout = labels, Layout("groups", "lists", groups)
+        else:
+            self.layout = Layout("groups", "none", groups)
+
+    def _open(self, i: int, hdf5: Hdf5) -> None:
+        """Take note of every array of a file, and of the names of layers."""
+        with hdf5.opened() as file:
+            arrays, groups = hdf5.content(file)
+            if twice := self._arrays.keys() & arrays.keys():
+                raise UnreadableCheckpointError(self.path, f"two of its files have {min(twice)!r}")
+            self._arrays |= {key: (i, array) for key, array in arrays.items()}
+            for group in groups:
+                name = file[group].attrs.get("name") if group.rpartition("/")[2] == VARIABLES else None
+                if name is not None:
+                    self._labels[_place(f"{group}/0")] = text(name)
+
+    @cached_property
+    def entries(self) -> Sequence[Entry]:
+        """Every array, by path."""
+        entries = [self._entry(key, array) for key, (_, array) in sorted(self._arrays.items())]
+        if not any(entry.group == "model" and VARIABLES in entry.key.split("/") for entry in entries):
+            raise UnreadableCheckpointError(self.path, "it has no weights")
+        return entries
+
+    def _entry(self, key: str, array: Array) -> Entry:
+        at, held = _place(key), key.split("/")
+        names: tuple[Name, ...] = (name_of(key, said=None),)
+        if len(held) > 1 and held[-2] == VARIABLES:
+            names = names_of_place(at, held[-1], members_of(at), self._labels, self.layout) or names
+        part: Part = _part(at) if array.dtype else "internal"
+        return Entry(key, names, (), array.shape, array.dtype or "unknown", part, array.itemsize)
+
+    def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
+        """Return the values, in the order of the keys."""
+        values: dict[str, tf.Tensor] = {}
+        for i, file in enumerate(self._files):
+            here = [key for key in keys if self._arrays[key][0] == i]
+            values.update(zip(here, file.read([[key] for key in here]) if here else [], strict=True))
+        return [values[key] for key in keys]
+
+
+def _place(key: str) -> Group:
+    """Return the group of the layer that has the array; TensorFlow 2.12 called the list of layers otherwise."""
+    return tuple(LAYERS if each == _OLD_LAYERS else each for each in key.split("/")[:-2])
+
+
+def open_weights(path: str) -> GroupsSource:
+    """Return the source of a ``.weights.h5`` file."""
+    return GroupsSource(path, [Hdf5(path, partial(opened, path))])
+
+
+def open_keras(path: str) -> GroupsSource:
+    """Return the source of a ``.keras`` archive or folder; the checksum of an archive's weights is verified here."""
+    if tf.io.gfile.isdir(path):
+        inner, config = os.path.join(path, WEIGHTS), os.path.join(path, "config.json")
+        if not tf.io.gfile.exists(inner):
+            raise UnreadableCheckpointError(path, f"it has no {WEIGHTS!r}")
+        read = _json(path, head_of(config, _MOST_CONFIG)) if tf.io.gfile.exists(config) else {}
+        return GroupsSource(path, [Hdf5(path, partial(opened, inner))], read)
+    try:
+        with opened(path) as file, zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+            if names.count(WEIGHTS) != 1:
+                raise UnreadableCheckpointError(path, f"it has {names.count(WEIGHTS) or 'no'} {WEIGHTS!r}")
+            info = archive.getinfo(WEIGHTS)
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+                raise UnreadableCheckpointError(path, f"its {WEIGHTS!r} is compressed, which Keras does not do")
+            start = _start_of(file, info, size_of(path))
+            _verify(archive, info)
+            config_bytes = _member(archive, "config.json") if "config.json" in names else b"{}"
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, tf.errors.OpError) as error:
+        raise UnreadableCheckpointError(path, f"the archive is damaged: {error}") from error
+    return GroupsSource(
+        path, [Hdf5(path, lambda: window(opened(path), start, info.file_size))], _json(path, config_bytes)
+    )
+
+
+def open_shards(path: str) -> GroupsSource:
+    """Return the source of an index of shards, ``.weights.json``.
+
+    Raises:
+        UnreadableCheckpointError: The index names no files, a file elsewhere, or one that is gone.
+    """
+    index = _json(path, head_of(path, _MOST_CONFIG)).get("weight_map")
+    listed = index.values() if isinstance(index, dict) else ()
+    names = sorted({name for value in listed for name in (value if isinstance(value, list) else [value])})
+    if not names or not all(isinstance(name, str) and os.path.basename(name) == name for name in names):
+        raise UnreadableCheckpointError(path, "its index names no files, or files in other folders")
+    folder = os.path.dirname(path)
+    if gone := [name for name in names if not tf.io.gfile.exists(os.path.join(folder, name))]:
+        raise UnreadableCheckpointError(path, f"shards are missing: {', '.join(gone)}")
+    if other := [name for name in names if not name.endswith(".h5")]:
+        raise UnreadableCheckpointError(path, f"its shards are no HDF5 files ({other[0]}); give them one by one")
+    return GroupsSource(path, [Hdf5(path, partial(opened, os.path.join(folder, name))) for name in names])
+
+
+def _part(group: Group) -> Part:
+    """Return what the arrays of a group are part of; the root has what Keras adds to a model when it is compiled."""
+    if group and group[0].strip("_") == "optimizer":
+        return "optimizer"
+    if group and group[0].strip("_") in ("metrics", "compile_metrics", "loss_tracker"):
+        return "metric"
+    return "seed" if any("seed_generator" in segment for segment in group) else "model"
+
+
+def _json(path: str, data: bytes) -> dict[str, Any]:
+    try:
+        read = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableCheckpointError(path, f"its JSON is damaged: {error}") from error
+    return read if isinstance(read, dict) else {}
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    with archive.open(name) as member:
+        return member.read(_MOST_CONFIG)
+
+
+def _verify(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    """Hold a member against its checksum: it is checked only where the member is read from end to end."""
+    with archive.open(info) as member:
+        while member.read(2**20):
+            pass
+
+
+def _start_of(file: BinaryIO, info: zipfile.ZipInfo, size: int) -> int:
+    """Return where the data of an uncompressed member begin: behind a header that ends with a name and an extra field."""
+    file.seek(info.header_offset)
+    header = file.read(_LOCAL_HEADER)
+    start = info.header_offset + _LOCAL_HEADER + sum(int.from_bytes(header[i : i + 2], "little") for i in (26, 28))
+    if start + info.file_size > size:
+        raise ValueError("a member claims more bytes than there are")
+    return start
+
+
+def _labels_of(config: Mapping[str, Any], at: Group) -> Iterator[tuple[Group, str]]:
+    """Yield the names of layers in lists as a model's configuration tells them; it is read as data, nothing is made of it."""
+    inner = config.get("config")
+    layers = inner.get("layers") if isinstance(inner, dict) else None
+    if not isinstance(layers, list) or len(at) > _MOST_DEPTH:
+        return
+    times: dict[str, int] = {}
+    for layer in layers:
+        if not isinstance(layer, dict) or not isinstance(layer.get("class_name"), str):
+            return
+        kind = snake_case(layer["class_name"])
+        times[kind] = times.get(kind, -1) + 1
+        place = (*at, LAYERS, f"{kind}_{times[kind]}" if times[kind] else kind)
+        own = layer.get("config")
+        name = own.get("name") if isinstance(own, dict) else layer.get("name")
+        if isinstance(name, str):
+            yield place, name
+        yield from _labels_of(layer, place)

@@ -1,0 +1,149 @@
+"""HDF5 files, read so that nothing outside the file is opened and no more memory is taken than the file has data for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+import tensorflow as tf
+
+from partial_restore._errors import UnreadableCheckpointError
+from partial_restore._sources._files import opened
+from partial_restore._tensors import eagerly
+
+_MOST_RATIO = 1100
+"""What the compressions of HDF5 reach at most; a file that claims more holds nothing."""
+
+_MOST_DEPTH = 100
+_DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError, tf.errors.OpError)
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """An array of the file; the dtype is empty if it is of a kind that no variable has."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    itemsize: int
+
+
+class Hdf5:
+    """An HDF5 file that ``open_file`` opens; it is closed between uses, so that others may write it anew."""
+
+    def __init__(self, path: str, open_file: Callable[[], BinaryIO]) -> None:
+        self.path, self._open_file = path, open_file
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        """Give the root of the file."""
+        try:
+            with self._open_file() as stream, h5py.File(stream, "r") as file:
+                yield file
+        except UnreadableCheckpointError:
+            raise
+        except _DAMAGE as error:
+            raise UnreadableCheckpointError(self.path, f"the HDF5 file is damaged: {error}") from error
+
+    def content(self, file: Any) -> tuple[dict[str, Array], list[str]]:
+        """Return every array below the root, by path, and the paths of the groups.
+
+        Raises:
+            UnreadableCheckpointError: A link or the storage of an array leads outside the file, or more is claimed
+                than is stored.
+        """
+        found: dict[str, Array] = {}
+        groups: list[str] = []
+        waiting: list[tuple[str, Any]] = [("", file)]
+        while waiting:
+            path, group = waiting.pop()
+            if path.count("/") > _MOST_DEPTH:
+                raise UnreadableCheckpointError(self.path, "its groups are nested too deep, or in a circle")
+            for name in reversed(list(group)):
+                here = f"{path}/{name}" if path else name
+                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    raise UnreadableCheckpointError(self.path, f"{here!r} is a link, which may lead outside the file")
+                thing = group[name]
+                if isinstance(thing, h5py.Group):
+                    groups.append(here)
+                    waiting.append((here, thing))
+                elif isinstance(thing, h5py.Dataset):
+                    self._refuse_foreign(here, thing)
+                    found[here] = _array(thing)
+        return found, groups
+
+    def read(self, wanted: Sequence[Sequence[str]]) -> list[tf.Tensor]:
+        """Return a value for each list of paths: that array, or several ones side by side (along the last axis)."""
+        with self.opened() as file, eagerly():
+            return [tf.constant(_joined([self._value(file, path) for path in paths])) for paths in wanted]
+
+    def _value(self, file: Any, path: str) -> np.ndarray[Any, Any]:
+        dataset = file[path]
+        array = np.empty(dataset.shape, dataset.dtype)
+        if dataset.size:
+            dataset.read_direct(array)
+        known = tf.dtypes.as_dtype(_array(dataset).dtype).as_numpy_dtype
+        return array.view(known) if array.dtype.kind == "V" else array.astype(known, copy=False)
+
+    def _refuse_foreign(self, path: str, dataset: Any) -> None:
+        if dataset.is_virtual or dataset.external:
+            raise UnreadableCheckpointError(self.path, f"the data of {path!r} lie in another file")
+        claimed = math.prod(dataset.shape or (0,)) * dataset.dtype.itemsize
+        stored = dataset.id.get_storage_size()
+        most = stored * (_MOST_RATIO if dataset.compression else 1)
+        if claimed > most or (dataset.chunks and dataset.id.get_num_chunks() < _chunks(dataset)):
+            raise UnreadableCheckpointError(self.path, f"{path!r} claims {claimed} bytes and has {stored}")
+
+
+def is_of_layers(path: str) -> bool:
+    """Say whether a file lists layers, as Keras wrote it before Keras 3."""
+    hdf5 = Hdf5(path, partial(opened, path))
+    with hdf5.opened() as file:
+        root = file.get("model_weights", file) if file.get("model_weights", getclass=True) is h5py.Group else file
+        return any(name in root.attrs for name in ("layer_names", "layer_names0"))
+
+
+def text(value: Any) -> str:
+    """Return an attribute or a member of one as text."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def texts(attributes: Mapping[str, Any], name: str) -> list[str]:
+    """Return a list of names; what does not fit into one attribute stands in ``name0``, ``name1`` and so on."""
+    if name in attributes:
+        return [text(each) for each in attributes[name]]
+    parts: list[Any] = []
+    while f"{name}{len(parts)}" in attributes:
+        parts.append(attributes[f"{name}{len(parts)}"])
+    return [text(each) for part in parts for each in part]
+
+
+def _chunks(dataset: Any) -> int:
+    return math.prod(-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True))
+
+
+def _array(dataset: Any) -> Array:
+    dtype = dataset.dtype
+    name = ""
+    if dtype.kind in "fiubc":
+        name = dtype.newbyteorder("=").name
+    elif dtype.kind == "V" and dtype.fields is None:  # Opaque bytes: Keras 2 does not say what they are.
+        name = text(dataset.attrs.get("dtype", "bfloat16" if dtype.itemsize == 2 else ""))
+    return Array(dataset.shape or (), _known(name, dtype.itemsize), dtype.itemsize)
+
+
+def _known(name: str, itemsize: int) -> str:
+    try:
+        dtype = tf.dtypes.as_dtype(name)
+    except TypeError:
+        return ""
+    return str(dtype.name) if dtype.size == itemsize else ""
+
+
+def _joined(arrays: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)

@@ -1,0 +1,168 @@
+"""The HDF5 files of Keras 1 and 2 and tf.keras, weights or whole models: a list of layers, each with named weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import tensorflow as tf
+
+from partial_restore._errors import UnreadableCheckpointError
+from partial_restore._names import without_cudnn
+from partial_restore._sources._files import opened
+from partial_restore._sources._hdf5 import Array, Hdf5, text, texts
+from partial_restore._types import Entry, Group, Layout, Name, name_of
+
+_TOP = "top_level_model_weights"
+_KERAS_1 = re.compile(r"(?P<layer>.+)_(?P<weight>[WUb](_[a-z])?|gamma|beta|running_mean|running_std|alpha)")
+_NEW_WEIGHTS = {"W": "kernel", "U": "recurrent_kernel", "b": "bias", "running_mean": "moving_mean"}
+_NEW_WEIGHTS |= {"running_std": "moving_variance"}
+_NEW_LAYERS = {
+    **{f"convolution{n}d": f"conv{n}d" for n in (1, 2, 3)},
+    "separableconvolution2d": "separable_conv2d",
+    "deconvolution2d": "conv2d_transpose",
+    "batchnormalization": "batch_normalization",
+    "simplernn": "simple_rnn",
+    "timedistributed": "time_distributed",
+    "prelu": "p_re_lu",
+}
+_GATES = {frozenset("ifco"): "ifco", frozenset("zrh"): "zrh"}
+"""The gates of LSTM and GRU in the order in which Keras 2 keeps them side by side."""
+
+
+class LayersSource:
+    """A file with the attribute ``layer_names``."""
+
+    layout = Layout("layers")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._hdf5 = Hdf5(path, partial(opened, path))
+        self._parts: dict[str, tuple[str, ...]] = {}
+        with self._hdf5.opened() as file:
+            self._arrays, _ = self._hdf5.content(file)
+            root = file.get("model_weights", file)
+            self._weights = list(_weights(root))
+            self._is_theano = text(root.attrs.get("backend", "")) == "theano"
+
+    @cached_property
+    def entries(self) -> Sequence[Entry]:
+        """Every weight, by the path of its layer, in the order of the file; then what else the file has."""
+        weights = _with_gates_joined([each for each in self._weights if each.parts[0] in self._arrays])
+        if not weights:
+            raise UnreadableCheckpointError(self.path, "it has no weights: none of its layers lists any")
+        self._parts = {each.key: each.parts for each in weights}
+        entries = [self._entry(each) for each in weights]
+        used = {part for each in weights for part in each.parts}
+        rest = [_other(key, array) for key, array in self._arrays.items() if key not in used]
+        self._parts |= {entry.key: (entry.key,) for entry in rest}
+        return [*without_cudnn(entries), *rest]
+
+    def _entry(self, weight: _Weight) -> Entry:
+        arrays = [self._arrays[part] for part in weight.parts]
+        shape = arrays[0].shape
+        if len(arrays) > 1:
+            shape = (*shape[:-1], sum(array.shape[-1] for array in arrays))
+        is_flipped = (self._is_theano or weight.is_theano) and len(shape) > 2
+        group: Group = "foreign" if is_flipped else "model" if arrays[0].dtype else "internal"
+        return Entry(weight.key, weight.names, (), shape, arrays[0].dtype or "unknown", group, arrays[0].itemsize)
+
+    def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
+        """Return the values, in the order of the keys."""
+        return self._hdf5.read([self._parts[key] for key in keys])
+
+
+@dataclass(frozen=True, slots=True)
+class _Weight:
+    """A weight of a layer: the arrays that make it up, and its names."""
+
+    key: str
+    parts: tuple[str, ...]
+    names: tuple[Name, ...]
+    is_theano: bool = False
+
+
+def _weights(root: Any) -> Iterator[_Weight]:
+    """Yield the weights that the layers list, in the order of the model."""
+    front = root.name.strip("/")
+    for place, layer in enumerate(texts(root.attrs, "layer_names")):
+        if layer in root:
+            for weight in texts(root[layer].attrs, "weight_names"):
+                yield _named(place, layer, weight, "/".join(filter(None, (front, layer, weight))))
+    if _TOP in root:
+        for weight in texts(root[_TOP].attrs, "weight_names"):
+            name = name_of(weight.removesuffix(":0").rpartition("/")[2], said=True)
+            yield _Weight(weight, ("/".join(filter(None, (front, _TOP, weight))),), (name,))
+
+
+def _named(place: int, layer: str, weight: str, path: str) -> _Weight:
+    """Return a weight under the name of its layer, which its own name may repeat, continue or contradict.
+
+    TensorFlow's names end with ``:0``; those of Keras 1 on Theano do not.
+    """
+    parts = weight.removesuffix(":0").split("/")
+    old = _KERAS_1.fullmatch(parts[-1]) if len(parts) == 1 else None
+    if old:
+        inner = [] if old["layer"] == layer else [old["layer"]]
+        leaves = [_NEW_WEIGHTS.get(old["weight"].partition("_")[0], ""), _NEW_WEIGHTS.get(old["weight"], old["weight"])]
+        gate = "/" + old["weight"][2:] if re.fullmatch(r"[WUb]_.", old["weight"]) else ""
+        leaf = (leaves[0] if gate else leaves[1]) + gate
+        heads = [[layer, *inner]]
+        names = [[*head, each] for head in heads for each in ([leaf, "embeddings"] if leaf == "kernel" else [leaf])]
+    else:
+        below = parts[parts.index(layer) + 1 :] if layer in parts[:-1] else parts
+        names = [[layer, *below]]
+    names += [[layer, name[-1]] for name in names if len(name) > 2]
+    made = [
+        Name((_renewed(name[0]), *name[1:]), (*(False for _ in name[1:]), True), (place, *(None for _ in name[1:])))
+        for name in names
+    ]
+    return _Weight(made[0].text, (path,), tuple(made), is_theano=bool(old) and not weight.endswith(":0"))
+
+
+def _renewed(layer: str) -> str:
+    """Return the automatic name of a layer of Keras 1 as Keras 2 spells it."""
+    base, _, number = layer.rpartition("_")
+    return f"{_NEW_LAYERS[base]}_{number}" if base in _NEW_LAYERS and number.isdecimal() else layer
+
+
+def _with_gates_joined(weights: Sequence[_Weight]) -> list[_Weight]:
+    """Return the weights; the gates of an LSTM or GRU, which Keras 1 kept apart, side by side in the order of Keras 2."""
+    gates: dict[str, dict[str, _Weight]] = {}
+    joined: list[_Weight] = []
+    for weight in weights:
+        stem, _, gate = weight.key.rpartition("/")
+        if len(gate) != 1 or not stem.endswith(("kernel", "bias")):
+            joined.append(weight)
+        else:
+            gates.setdefault(stem, {})[gate] = weight
+    for stem, held in gates.items():
+        order = _GATES.get(frozenset(held))
+        if order is None:
+            joined.extend(held.values())
+            continue
+        first = held[order[0]]
+        names = tuple(
+            Name(name.segments[:-1], name.said[:-1], name.places[:-1])
+            for name in first.names
+            if name.segments[-2] in ("kernel", "recurrent_kernel", "bias")
+        )
+        parts = tuple(part for gate in order for part in held[gate].parts)
+        joined.append(_Weight(stem, parts, names, is_theano=first.is_theano))
+    return joined
+
+
+def _other(key: str, array: Array) -> Entry:
+    group: Group = "optimizer" if key.startswith("optimizer_weights/") else "internal"
+    return Entry(
+        key,
+        (name_of(key.removesuffix(":0"), said=None),),
+        (),
+        array.shape,
+        array.dtype or "unknown",
+        group,
+        array.itemsize,
+    )

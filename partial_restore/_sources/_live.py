@@ -1,0 +1,25 @@
+"""A model in memory as a checkpoint: what it holds now, under the names that it would have as the one restored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from partial_restore._tensors import eagerly
+from partial_restore._types import Entry, Layout
+
+
+class LiveSource:
+    """Variables in memory."""
+
+    layout = Layout()
+
+    def __init__(self, path: str, entries: Sequence[Entry], values: Callable[[Sequence[str]], list[tf.Tensor]]) -> None:
+        self.path, self.entries, self._values = path, entries, values
+
+    def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
+        """Return what the variables hold now, in the order of the keys, in host memory."""
+        values = self._values(keys)
+        with eagerly():
+            return [tf.identity(value) for value in values]

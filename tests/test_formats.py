@@ -1,0 +1,249 @@
+"""One call for every file: what is in it decides how it is read, and what is of another library is refused by name."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from models import Layers, assert_same, by_layer, held, randomized
+from safetensors.numpy import save_file
+
+import partial_restore as pr
+
+Values = dict[str, np.ndarray[Any, Any]]
+
+
+def small() -> keras.Model:
+    return randomized(keras.Sequential([Layers.Input([3]), Layers.Dense(2, name="a"), Layers.Dense(2, name="b")]))
+
+
+def npz(path: str, values: Values) -> None:
+    with open(path, "wb") as file:
+        np.savez(file, **values)  # type: ignore[arg-type]
+
+
+def safetensors(path: str, values: Values) -> None:
+    save_file(values, path)
+
+
+@pytest.mark.parametrize("write", [npz, safetensors])
+@pytest.mark.parametrize("ending", ["", ".bin"])
+def test_arrays_by_name(write: Callable[[str, Values], None], ending: str, tmp_path: Path) -> None:
+    saved, model = small(), small()
+    path = f"{tmp_path}/weights{ending}"
+    write(path, by_layer(saved))
+
+    report = pr.restore_subset(model, path, strict=True)
+
+    assert_same(by_layer(model), by_layer(saved))
+    assert len(report.loaded) == 4
+
+
+@pytest.mark.parametrize("write", [npz, safetensors])
+def test_remote_files_go_through_tensorflow(write: Callable[[str, Values], None], tmp_path: Path) -> None:
+    saved, model = small(), small()
+    write(f"{tmp_path}/weights", by_layer(saved))
+    remote = f"ram://{tmp_path.name}-{write.__name__}"
+    tf.io.gfile.copy(f"{tmp_path}/weights", remote)
+
+    pr.restore_subset(model, remote, strict=True)
+
+    assert_same(by_layer(model), by_layer(saved))
+
+
+def test_bfloat16_of_safetensors(tmp_path: Path) -> None:
+    value = tf.cast([1.5, -2.0], tf.bfloat16).numpy()
+    save_file({"w": value}, f"{tmp_path}/w")
+    variable = tf.Variable([0.0, 0.0])
+
+    pr.restore_subset({"w": variable}, f"{tmp_path}/w")
+
+    np.testing.assert_array_equal(variable.numpy(), [1.5, -2.0])
+
+
+def test_optimizer_slots_of_arrays_are_no_weights(tmp_path: Path) -> None:
+    npz(f"{tmp_path}/w", {"w": np.ones(2, np.float32), "w/Adam": np.zeros(2, np.float32)})
+    variables = {"w": tf.Variable([0.0, 0.0]), "w/Adam": tf.Variable([5.0, 5.0])}
+
+    report = pr.restore_subset(variables, f"{tmp_path}/w")
+
+    assert [each.name for each in report.loaded] == ["w"]
+
+
+def test_without_the_package_a_safetensors_file_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    safetensors(f"{tmp_path}/w", {"w": np.ones(2, np.float32)})
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+
+    with pytest.raises(pr.UnreadableCheckpointError, match=r"pip install \"partial-restore\[safetensors\]\""):
+        pr.list_checkpoint(f"{tmp_path}/w")
+
+
+def test_no_pickle_is_read(tmp_path: Path) -> None:
+    npz(f"{tmp_path}/w", {"w": np.ones(2, np.float32), "evil": np.array([Evil()], object)})
+    variable = tf.Variable([0.0, 0.0])
+
+    report = pr.restore_subset({"w": variable}, f"{tmp_path}/w")
+
+    assert [each.name for each in report.skipped] == ["evil"]
+
+
+class Evil:
+    """Raises when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return exec, ("raise AssertionError('code of the file was run')",)
+
+
+def test_a_model_in_memory() -> None:
+    saved, model = small(), small()
+    before = held(saved)
+
+    report = pr.restore_subset(model, saved, strict=True)
+
+    assert_same(by_layer(model), by_layer(saved))
+    assert_same(held(saved), before)
+    assert "from <Sequential in memory>" in str(report)
+
+
+def test_a_model_in_memory_with_other_layers() -> None:
+    saved = small()
+    model = randomized(keras.Sequential([Layers.Input([3]), Layers.Dense(2, name="a"), Layers.Dense(2, name="c")]))
+    before = by_layer(model)
+
+    report = pr.restore_subset(model, saved)
+
+    assert {each.name for each in report.loaded} == {"a/kernel", "a/bias"}
+    np.testing.assert_array_equal(by_layer(model)["c/kernel"], before["c/kernel"])
+
+
+def torch_zip() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({}))
+    return buffer.getvalue()
+
+
+def tar() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("weights"), io.BytesIO())
+    return buffer.getvalue()
+
+
+def tflite() -> bytes:
+    @tf.function(input_signature=[tf.TensorSpec([2], tf.float32)])
+    def double(x: tf.Tensor) -> tf.Tensor:
+        return x + x
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([double.get_concrete_function()])
+    return bytes(converter.convert())
+
+
+def empty_zip() -> bytes:
+    buffer = io.BytesIO()
+    zipfile.ZipFile(buffer, "w").close()
+    return buffer.getvalue()
+
+
+def npy() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.ones(2))
+    return buffer.getvalue()
+
+
+FOREIGN: dict[str, tuple[Callable[[], bytes], str]] = {
+    "PyTorch": (torch_zip, "PyTorch"),
+    "pickle": (lambda: pickle.dumps({"w": [1.0]}), "pickle"),
+    "TFLite": (tflite, "TFLite"),
+    "ONNX": (lambda: b"\x08\x08\x12\x07pytorch\x1a\x052.1.0:\x80\x01", "ONNX"),
+    "LFS": (lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n", "Git LFS"),
+    "HTML": (lambda: b"\n<!DOCTYPE html>\n<html><body>404</body></html>", "web page"),
+    "gzip": (lambda: b"\x1f\x8b\x08\x00", "gzip"),
+    "tar": (tar, "tar"),
+    "npy": (npy, "without a name"),
+    "empty": (lambda: b"", "empty"),
+    "zip without weights": (lambda: zipped({"readme.txt": b"hello"}), "without weights: readme.txt"),
+}
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("ending", ["", ".h5", ".ckpt", ".keras"])
+def test_a_foreign_file_is_refused_by_name(name: str, ending: str, tmp_path: Path) -> None:
+    write, told = FOREIGN[name]
+    path = tmp_path / f"weights{ending}"
+    path.write_bytes(write())
+
+    with pytest.raises(pr.UnreadableCheckpointError, match=told) as caught:
+        pr.restore_subset(small(), path)
+
+    assert str(path) in str(caught.value)
+
+
+def test_an_orbax_folder_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "_METADATA").write_text(json.dumps({"tree_metadata": {}}))
+    (tmp_path / "manifest.ocdbt").write_bytes(b"\x0c\xdb")
+
+    with pytest.raises(pr.UnreadableCheckpointError, match="Orbax"):
+        pr.list_checkpoint(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_a_pipe_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(pr.UnreadableCheckpointError, match="pipe"):
+        pr.list_checkpoint(tmp_path / "pipe")
+
+
+def test_an_archive_with_one_name_twice_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
+        archive.writestr("w.npy", npy())
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("w.npy", npy())
+
+    with pytest.raises(pr.UnreadableCheckpointError, match="two members"):
+        pr.list_checkpoint(tmp_path / "w.npz")
+
+
+def test_a_flipped_byte_of_an_archive_is_found_before_anything_changes(tmp_path: Path) -> None:
+    npz(f"{tmp_path}/w.npz", {"a/kernel": np.full([3, 2], 1.25, np.float32), "a/bias": np.ones(2, np.float32)})
+    data = (tmp_path / "w.npz").read_bytes()
+    at = data.index(np.float32(1.25).tobytes())
+    (tmp_path / "w.npz").write_bytes(data[:at] + b"\x01" + data[at + 1 :])
+    model = small()
+    before = held(model)
+
+    with pytest.raises(pr.UnreadableCheckpointError, match="CRC"):
+        pr.restore_subset(model, tmp_path / "w.npz")
+
+    assert_same(held(model), before)
+
+
+def test_a_header_that_claims_more_than_there_is(tmp_path: Path) -> None:
+    header = npy().replace(b"(2,)", b"(9,)")
+    (tmp_path / "w.npz").write_bytes(zipped({"w.npy": header}))
+
+    with pytest.raises(pr.UnreadableCheckpointError, match="claims 72 bytes and has 16"):
+        pr.list_checkpoint(tmp_path / "w.npz")

@@ -1,0 +1,535 @@
+"""The HDF5 files of Keras: every layout, the same model, changed models, and files that are damaged or hostile."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from models import Layers, assert_same, by_layer, held, randomized, stack, trained
+
+import partial_restore as pr
+
+Save = Callable[[keras.Model, Path], Path]
+
+
+def weights_h5(model: keras.Model, folder: Path) -> Path:
+    model.save_weights(folder / "model.weights.h5")
+    return folder / "model.weights.h5"
+
+
+def keras_archive(model: keras.Model, folder: Path) -> Path:
+    model.save(folder / "model.keras")
+    return folder / "model.keras"
+
+
+def keras_folder(model: keras.Model, folder: Path) -> Path:
+    keras.saving.save_model(model, folder / "model", zipped=False)
+    return folder / "model"
+
+
+def shards(model: keras.Model, folder: Path) -> Path:
+    model.save_weights(folder / "model.weights.json", max_shard_size=1e-6)
+    return folder / "model.weights.json"
+
+
+def legacy(model: keras.Model, folder: Path) -> Path:
+    model.save(folder / "model.h5")
+    return folder / "model.h5"
+
+
+def unlabelled(model: keras.Model, folder: Path) -> Path:
+    """As Keras 3 wrote before 3.15, and TensorFlow 2.13 to 2.15: without the names of layers."""
+    with h5py.File(weights_h5(model, folder), "r+") as file:
+        named = [file]
+        file.visititems(lambda _, thing: named.append(thing))
+        for thing in named:
+            thing.attrs.pop("name", None)
+    return folder / "model.weights.h5"
+
+
+LABELLED = [weights_h5, keras_archive, keras_folder, shards, legacy]
+EVERY = [*LABELLED, unlabelled]
+
+
+def functional() -> keras.Model:
+    inputs = Layers.Input([6, 6, 2], name="image")
+    inner = Layers.Input([5])
+    mid = keras.Model(inner, Layers.Dense(5)(Layers.Dense(5)(inner)), name="mid")
+    shared = Layers.Dense(5, name="shared")
+    x = Layers.BatchNormalization()(Layers.Conv2D(3, 3, use_bias=False)(inputs))
+    x = Layers.SeparableConv2D(3, 2, name="separable")(Layers.DepthwiseConv2D(2)(x))
+    x = Layers.Dense(5)(Layers.Flatten()(x))
+    x = keras.Sequential([Layers.Input([5]), Layers.Dense(5), Layers.BatchNormalization()], name="encoder")(x)
+    return keras.Model(inputs, Layers.Dense(2, name="out")(shared(mid(shared(x)))))
+
+
+def recurrent() -> keras.Model:
+    inputs = Layers.Input([4], dtype="int32", name="words")
+    x = Layers.Embedding(9, 4, name="embedding_of_words")(inputs)
+    x = Layers.Bidirectional(Layers.LSTM(3, return_sequences=True))(x)
+    x = Layers.GRU(4, return_sequences=True, name="gru_of_words")(x)
+    x = Layers.TimeDistributed(Layers.Dense(4))(x)
+    x = Layers.RNN([Layers.LSTMCell(3), Layers.GRUCell(4)], return_sequences=True)(x)
+    x = Layers.LayerNormalization()(Layers.MultiHeadAttention(2, 3)(x, x))
+    return keras.Model(inputs, Layers.Dense(2)(Layers.SimpleRNN(3)(x)))
+
+
+@keras.saving.register_keras_serializable("tests")
+class Net(keras.Model):
+    """Layers as attributes, in a list and in a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = Layers.Dense(4)
+        self.blocks = [Layers.Dense(4), Layers.LayerNormalization(), Layers.Dense(4)]
+        self.heads = {"a": Layers.Dense(4), "b": Layers.Dense(4)}
+        self.tail = keras.Sequential([Layers.Dense(4), Layers.Dense(4)])
+
+    def call(self, x: Any) -> Any:
+        x = self.first(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.tail(self.heads["a"](x) + 2 * self.heads["b"](x))
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def subclassed() -> keras.Model:
+    model = Net()
+    model(np.ones([2, 4], np.float32))
+    return model
+
+
+MODELS: list[Callable[[], keras.Model]] = [functional, recurrent, subclassed]
+
+
+def inputs_of(build: Callable[[], keras.Model]) -> Any:
+    if build is recurrent:
+        return np.arange(8).reshape(2, 4) % 9
+    shape = [2, 6, 6, 2] if build is functional else [2, 4]
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize(
+    ("build", "save"),
+    # Keras does not write subclassed models as legacy files.
+    [(build, save) for build in MODELS for save in EVERY if not (build is subclassed and save is legacy)],
+)
+def test_the_same_model_built_later_gives_the_same_output(
+    build: Callable[[], keras.Model], save: Save, tmp_path: Path
+) -> None:
+    saved = randomized(build())
+    path = save(saved, tmp_path)
+    model = randomized(build())
+
+    report = pr.restore_subset(model, path, strict=True)
+
+    assert not report.initialized or all("seed" in each.name for each in report.initialized), str(report)
+    inputs = inputs_of(build)
+    np.testing.assert_array_equal(model(inputs), saved(inputs))
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize("save", EVERY)
+def test_a_trained_file_gives_its_weights_and_not_its_optimizer(save: Save, tmp_path: Path) -> None:
+    saved = trained(stack([None, "b"]))
+    path = save(saved, tmp_path)
+    model = trained(stack([None, "b"]))
+    before = [variable.numpy() for variable in model.optimizer.variables]
+
+    report = pr.restore_subset(model, path, strict=True)
+
+    for ours, theirs in zip(model.weights, saved.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    for ours, kept in zip(model.optimizer.variables, before, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), kept)
+    assert {each.reason for each in report.skipped} <= {
+        "optimizer state is not restored",
+        "metric state is not restored",
+        "bookkeeping of the file, not a weight",
+    }
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize("save", LABELLED)
+@pytest.mark.parametrize(
+    "names", [["b", "a", "c"], ["x", "a", "b", "c"], ["b", "c"], ["a", "c", "b"], ["c", "x"], ["a", "x", "c"]]
+)
+def test_named_layers_are_found_wherever_they_went(save: Save, names: list[str], tmp_path: Path) -> None:
+    saved = stack(["a", "b", "c"], classes=4)
+    path = save(saved, tmp_path)
+    model = stack(names, classes=4)
+    before = by_layer(model)
+
+    pr.restore_subset(model, path)
+
+    theirs = by_layer(saved)
+    assert_same(by_layer(model), {name: theirs.get(name, value) for name, value in before.items()})
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize("save", EVERY)
+@pytest.mark.parametrize("count", [1, 3])
+def test_layers_without_names_do_not_move(save: Save, count: int, tmp_path: Path) -> None:
+    path = save(stack([None, None]), tmp_path)
+    model = stack([None] * count)
+    before = held(model)
+
+    with pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(model, path)
+
+    assert_same(held(model), before)
+
+
+def test_a_file_without_names_is_no_help_to_named_layers_that_were_removed(tmp_path: Path) -> None:
+    path = unlabelled(stack(["a", "b"], classes=4), tmp_path)
+    model = stack(["b"], classes=4)
+    before = held(model)
+
+    with pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(model, path)
+
+    assert_same(held(model), before)
+
+
+@pytest.mark.parametrize("save", [weights_h5, unlabelled])
+def test_another_number_of_variables_in_a_layer_is_no_match(save: Save, tmp_path: Path) -> None:
+    """Without ``center`` the second variable is the mean, which is as long as the offset."""
+
+    def normalized(**options: Any) -> keras.Model:
+        layers = [Layers.Input([4]), Layers.BatchNormalization(name="norm", **options), Layers.Dense(4, name="out")]
+        return randomized(keras.Sequential(layers))
+
+    path = save(normalized(center=False), tmp_path)
+    model = normalized()
+    before = by_layer(model)
+
+    pr.restore_subset(model, path, include="out")
+    report = pr.plan_subset(model, path).report
+
+    assert not [each.name for each in report.loaded if each.name.startswith("norm/")]
+    assert_same(
+        {k: v for k, v in by_layer(model).items() if k.startswith("norm/")},
+        {k: v for k, v in before.items() if k.startswith("norm/")},
+    )
+
+
+def test_rename_speaks_the_names_of_either_side(tmp_path: Path) -> None:
+    saved, model = stack(["a", "b"], classes=4), stack(["a", "c"], classes=4)
+    path = weights_h5(saved, tmp_path)
+
+    pr.restore_subset(model, path, rename={"b": "c"}, strict=True)
+    np.testing.assert_array_equal(by_layer(model)["c/kernel"], by_layer(saved)["b/kernel"])
+
+    pr.restore_subset(model, path, include="c/kernel", rename={"a/vars/0": "c/kernel"})
+    np.testing.assert_array_equal(by_layer(model)["c/kernel"], by_layer(saved)["a/kernel"])
+
+
+def test_lora_goes_into_the_kernel(tmp_path: Path) -> None:
+    saved = stack(["a", "b"], classes=4)
+    saved.get_layer("a").enable_lora(2)
+    randomized(saved)
+    path = weights_h5(saved, tmp_path)
+    model = stack(["a", "b"], classes=4)
+    model.get_layer("a").enable_lora(2)
+
+    report = pr.restore_subset(model, path)
+
+    assert {each.name for each in report.initialized} == {"a/lora_kernel_a", "a/lora_kernel_b"}
+    inputs = np.ones([2, 4], np.float32)
+    np.testing.assert_allclose(model(inputs), saved(inputs), rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize("save", EVERY)
+def test_a_gru_that_resets_otherwise_is_refused_whole(save: Save, tmp_path: Path) -> None:
+    def gru(*, reset_after: bool) -> keras.Model:
+        layers = [
+            Layers.Input([3, 2]),
+            Layers.GRU(2, reset_after=reset_after, name="gru_a"),
+            Layers.Dense(1, name="out"),
+        ]
+        return randomized(keras.Sequential(layers))
+
+    path = save(gru(reset_after=False), tmp_path)
+    model = gru(reset_after=True)
+
+    report = pr.restore_subset(model, path, on_mismatch="initialize")
+
+    assert {each.name for each in report.loaded} == {"out/kernel", "out/bias"}
+
+
+@pytest.mark.parametrize("save", [weights_h5, keras_archive, shards, legacy])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_remote_files(save: Save, tmp_path: Path) -> None:
+    saved, model = stack(["a"]), stack(["a"])
+    path = save(saved, tmp_path)
+    remote = f"ram://{tmp_path.name}-{save.__name__}"
+    tf.io.gfile.makedirs(remote)
+    for file in tmp_path.iterdir():
+        tf.io.gfile.copy(str(file), f"{remote}/{file.name}")
+
+    pr.restore_subset(model, f"{remote}/{path.name}", strict=True)
+
+    assert_same(by_layer(model), by_layer(saved))
+
+
+def test_the_file_may_be_written_anew_while_a_plan_is_kept(tmp_path: Path) -> None:
+    saved, model = stack(["a"]), stack(["a"])
+    plan = pr.plan_subset(model, weights_h5(saved, tmp_path))
+
+    path = weights_h5(randomized(saved), tmp_path)
+    plan.apply()
+
+    assert path.exists()
+    assert_same(by_layer(model), by_layer(saved))
+
+
+def test_half_floats_of_keras(tmp_path: Path) -> None:
+    def half() -> keras.Model:
+        layers = [Layers.Input([3]), Layers.Dense(2, name="a", dtype=keras.DTypePolicy("bfloat16"))]
+        return randomized(keras.Sequential(layers))
+
+    saved, model = half(), half()
+
+    pr.restore_subset(model, weights_h5(saved, tmp_path), strict=True)
+
+    for ours, theirs in zip(model.weights, saved.weights, strict=True):
+        assert ours.dtype == "bfloat16"
+        np.testing.assert_array_equal(tf.cast(ours.value, "float32"), tf.cast(theirs.value, "float32"))
+
+
+def refused(path: Path, told: str) -> None:
+    """A file is refused with its path and the reason, and the model is as it was."""
+    model = stack(["a"])
+    before = held(model)
+    with pytest.raises(pr.RestoreError, match=told) as caught:
+        pr.restore_subset(model, path)
+    assert str(path) in str(caught.value)
+    assert_same(held(model), before)
+
+
+def edited(folder: Path, edit: Callable[[h5py.File], None]) -> Path:
+    path = weights_h5(stack(["a"]), folder)
+    with h5py.File(path, "r+") as file:
+        edit(file)
+    return path
+
+
+KERNEL = "layers/dense/vars/0"
+
+
+def test_hdf5_without_weights(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["images"] = np.ones([2, 2])
+    refused(tmp_path / "data.h5", "no weights")
+
+
+def test_a_legacy_file_without_weights(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file.attrs["layer_names"] = ["a"]
+        file.create_group("a").attrs["weight_names"] = np.array([], "S1")
+    refused(tmp_path / "data.h5", "no weights")
+
+
+def test_an_archive_without_its_weights(tmp_path: Path) -> None:
+    path = keras_archive(stack(["a"]), tmp_path)
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(tmp_path / "other.keras", "w") as other:
+        other.writestr("config.json", archive.read("config.json"))
+    refused(tmp_path / "other.keras", r"no 'model.weights.h5'")
+
+
+def test_a_folder_without_its_weights(tmp_path: Path) -> None:
+    path = keras_folder(stack(["a"]), tmp_path)
+    (path / "model.weights.h5").unlink()
+    refused(path, r"no 'model.weights.h5'")
+
+
+def test_a_shard_that_is_gone(tmp_path: Path) -> None:
+    path = shards(stack(["a", "b"]), tmp_path)
+    gone = max(tmp_path.glob("*.h5"))
+    gone.unlink()
+    refused(path, f"shards are missing: {gone.name}")
+
+
+@pytest.mark.parametrize("name", ["../other.weights.h5", "/etc/passwd", ""])
+def test_an_index_that_leads_elsewhere(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.weights.json"
+    path.write_text(json.dumps({"metadata": {}, "weight_map": {"/layers/dense/vars": name}}))
+    refused(path, "names no files|other folders|are no HDF5")
+
+
+def test_an_external_link(tmp_path: Path) -> None:
+    def edit(file: h5py.File) -> None:
+        del file[KERNEL]
+        file[KERNEL] = h5py.ExternalLink("other.h5", "/secret")
+
+    refused(edited(tmp_path, edit), "is a link")
+
+
+def test_a_soft_link(tmp_path: Path) -> None:
+    def edit(file: h5py.File) -> None:
+        del file[KERNEL]
+        file[KERNEL] = h5py.SoftLink("/layers/dense_1/vars/0")
+
+    refused(edited(tmp_path, edit), "is a link")
+
+
+def test_external_storage(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"\x01" * 64)
+
+    def edit(file: h5py.File) -> None:
+        del file[KERNEL]
+        external = [(str(tmp_path / "secret"), 0, 64)]
+        file.create_dataset(KERNEL, (4, 4), np.float32, external=external)
+
+    refused(edited(tmp_path, edit), "lie in another file")
+
+
+def test_a_virtual_dataset(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["data"] = np.ones([4, 4], np.float32)
+    layout = h5py.VirtualLayout((4, 4), np.float32)
+    layout[:] = h5py.VirtualSource(str(tmp_path / "secret.h5"), "data", (4, 4))
+
+    def edit(file: h5py.File) -> None:
+        del file[KERNEL]
+        file.create_virtual_dataset(KERNEL, layout)
+
+    refused(edited(tmp_path, edit), "lie in another file")
+
+
+@pytest.mark.parametrize("options", [{}, {"chunks": (4, 4), "compression": "gzip"}, {"chunks": (2, 2)}])
+def test_data_that_were_never_written_are_no_zeros(options: dict[str, Any], tmp_path: Path) -> None:
+    def edit(file: h5py.File) -> None:
+        del file[KERNEL]
+        file.create_dataset(KERNEL, (4, 4), np.float32, **options)
+
+    refused(edited(tmp_path, edit), "claims 64 bytes and has 0")
+
+
+def test_a_claim_of_terabytes_takes_no_memory(tmp_path: Path) -> None:
+    def edit(file: h5py.File) -> None:
+        del file[KERNEL]
+        file.create_dataset(KERNEL, (2**20, 2**20), np.float32, chunks=(1, 2**10))
+
+    refused(edited(tmp_path, edit), "claims 4398046511104 bytes")
+
+
+def test_groups_in_a_circle(tmp_path: Path) -> None:
+    def edit(file: h5py.File) -> None:
+        file["layers/loop"] = file["layers"]
+
+    refused(edited(tmp_path, edit), "nested too deep")
+
+
+@pytest.mark.parametrize("dtype", [np.dtype("S3"), np.dtype([("a", "f4"), ("b", "i4")]), h5py.string_dtype()])
+def test_kinds_that_no_variable_has_are_listed_and_left(dtype: np.dtype[Any], tmp_path: Path) -> None:
+    def edit(file: h5py.File) -> None:
+        file.create_dataset("layers/text/vars/0", (2,), dtype)[:] = np.zeros(2, dtype if dtype.kind != "O" else "S1")
+
+    path = edited(tmp_path, edit)
+    report = pr.restore_subset(stack(["a"]), path, strict=True)
+
+    assert [each.reason for each in report.skipped] == ["bookkeeping of the file, not a weight"]
+
+
+def test_a_truncated_file(tmp_path: Path) -> None:
+    path = weights_h5(stack(["a"]), tmp_path)
+    path.write_bytes(path.read_bytes()[:-100])
+    refused(path, "damaged")
+
+
+def test_a_flipped_byte_in_an_archive_is_found_on_every_python(tmp_path: Path) -> None:
+    model = stack(["a"])
+    model.get_layer("a").kernel.assign(np.full([4, 4], 1.25, np.float32))
+    path = keras_archive(model, tmp_path)
+    data = path.read_bytes()
+    at = data.index(np.full(16, 1.25, np.float32).tobytes())
+    path.write_bytes(data[:at] + b"\x01" + data[at + 1 :])
+    refused(path, "CRC")
+
+
+def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
+    path = keras_archive(stack(["a"]), tmp_path)
+    with (
+        zipfile.ZipFile(path) as archive,
+        zipfile.ZipFile(tmp_path / "other.keras", "w", zipfile.ZIP_DEFLATED) as other,
+    ):
+        for name in archive.namelist():
+            other.writestr(name, archive.read(name))
+    refused(tmp_path / "other.keras", "compressed")
+
+
+def test_a_config_is_data(tmp_path: Path) -> None:
+    """What a configuration names is not imported, and what it nests without end is not followed."""
+    path = keras_folder(stack(["a"]), tmp_path)
+    (path / "config.json").write_text(
+        json.dumps({"module": "os", "class_name": "system", "config": {"layers": [{"class_name": 3}, "x"]}})
+    )
+    pr.restore_subset(stack(["a"]), path, strict=True)
+    (path / "config.json").write_text("[" * 100_000)
+    refused(path, "JSON is damaged")
+
+
+def cudnn(folder: Path) -> Path:
+    """An LSTM of cuDNN as tf.keras wrote it: two biases, and the kernels' gates in another order."""
+    with h5py.File(folder / "cudnn.h5", "w") as file:
+        file.attrs["layer_names"] = [b"rnn_a", b"out"]
+        file.attrs["backend"] = b"tensorflow"
+        rows = {
+            "rnn_a": {"kernel": [3, 8], "recurrent_kernel": [2, 8], "bias": [16]},
+            "out": {"kernel": [2, 1], "bias": [1]},
+        }
+        for layer, weights in rows.items():
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = [f"{layer}/{name}:0".encode() for name in weights]
+            for name, shape in weights.items():
+                group[f"{layer}/{name}:0"] = np.ones(shape, np.float32)
+    return folder / "cudnn.h5"
+
+
+def test_an_lstm_of_cudnn_is_not_taken_for_another(tmp_path: Path) -> None:
+    layers = [Layers.Input([4, 3]), Layers.LSTM(2, name="rnn_a"), Layers.Dense(1, name="out")]
+
+    report = pr.restore_subset(keras.Sequential(layers), cudnn(tmp_path))
+
+    assert {each.name for each in report.loaded} == {"out/kernel", "out/bias"}
+    assert {each.reason for each in report.skipped} == {
+        "laid out for another implementation of the layer (cuDNN, Theano); its numbers mean something else here"
+    }
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_the_kernels_of_theano_are_flipped(tmp_path: Path) -> None:
+    def convolution() -> keras.Model:
+        layers = [Layers.Input([5, 5, 1]), Layers.Conv2D(2, 3, name="a"), Layers.Flatten(), Layers.Dense(1, name="out")]
+        return randomized(keras.Sequential(layers))
+
+    path = legacy(convolution(), tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["model_weights"].attrs["backend"] = b"theano"
+
+    report = pr.restore_subset(convolution(), path)
+
+    assert {each.name for each in report.loaded} == {"a/bias", "out/kernel", "out/bias"}
+
+
+def test_a_copy_of_a_file_under_any_name(tmp_path: Path) -> None:
+    saved, model = stack(["a"]), stack(["a"])
+    shutil.copy(weights_h5(saved, tmp_path), tmp_path / "weights.bin")
+
+    pr.restore_subset(model, tmp_path / "weights.bin", strict=True)
+
+    assert_same(by_layer(model), by_layer(saved))
