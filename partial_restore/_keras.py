@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -113,6 +114,14 @@ def own_name(variable: Any) -> str:
     return str(variable.name).removesuffix(":0").rpartition("/")[2]
 
 
+def other_name(layer: Any) -> tuple[str, str]:
+    """Return how this family of Keras calls a variable of the layer, and how the other one does; empty if as well."""
+    if not is_layer(layer) or not re.match(r"DepthwiseConv[12]D$", type(layer).__name__):
+        return "", ""
+    names = ("kernel", "depthwise_kernel")
+    return names if _family(layer) is _keras() else names[::-1]
+
+
 def named_initializer(layer: Any, variable: Any) -> Any:
     """Return the layer's attribute ``<name>_initializer`` for a variable, or None."""
     return getattr(layer, f"{own_name(variable)}_initializer", None)
@@ -140,7 +149,9 @@ class Stored:
 def stored(layer: Any, *, reverse: bool) -> list[Stored]:
     """Return where the layers from this one down would be stored; tf_keras goes through attributes in reverse order."""
     walk = _Walk(reverse=reverse)
-    walk.layer(layer, (), ())
+    with warnings.catch_warnings():  # To look at a deprecated property is not to use it.
+        warnings.simplefilter("ignore")
+        walk.layer(layer, (), ())
     return walk.found
 
 
@@ -220,16 +231,21 @@ def _stored_variables(layer: Any) -> dict[str, Any]:
 
     A layer with LoRA stores one kernel into which the update is merged; it goes into the kernel.
     """
+    own = _own_variables(layer)
+    if type(layer).save_own_variables is _family(layer).layers.Layer.save_own_variables:
+        return {str(i): variable for i, variable in enumerate(own)}
     store: dict[str, Any] = {}
     try:
         layer.save_own_variables(store)
     except Exception:  # noqa: BLE001  A person's own layer may need a real file.
         return {}
-    own = {id(variable) for variable in _own_variables(layer)}
+    ids = {id(variable) for variable in own}
+    if not ids.intersection(map(id, store.values())) and len(store) == len(own):
+        return {str(key): variable for key, variable in zip(store, own, strict=True)}  # These are copies of the values.
     merged = getattr(layer, "_kernel", None) if hasattr(layer, "_kernel") else getattr(layer, "_embeddings", None)
     is_lora = getattr(layer, "lora_enabled", False)
     return {
-        str(key): value if id(value) in own else merged
+        str(key): value if id(value) in ids else merged
         for key, value in store.items()
-        if id(value) in own or (is_lora and key == "0" and merged is not None)
+        if id(value) in ids or (is_lora and key == "0" and merged is not None)
     }

@@ -43,6 +43,14 @@ VARIABLES = "vars"
 """Under this segment Keras 3 stores the variables of one layer, numbered."""
 
 _NUMBERED = re.compile(r"(.+)_(\d+)")
+_PLACE = re.compile(r"(\d+) of (\d+)")
+_OF = " of "
+"""The kind of a place among all members of a layer list: what is known of a layer of which no name is."""
+
+
+def place_of(number: int, total: int) -> str:
+    """Return the segment that stands for a member of a layer list without a name, counted from one."""
+    return f"{number} of {total}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,9 @@ def _readings(
             yield (segment,)
             continue
         base, number = position
+        if base == _OF:
+            yield ((_OF, number, int(segment.rpartition(_OF)[2]), number),)
+            continue
         held = ranks[name.segments[:i], base]
         rank, place = held[number]
         if not base and i and name.segments[i - 1] == VARIABLES:
@@ -141,6 +152,8 @@ def _position(name: Name, i: int, bases: Collection[str]) -> tuple[str, int] | N
         return "", int(segment)
     if name.said[i]:
         return None
+    if place := _PLACE.fullmatch(segment):
+        return _OF, int(place[1])
     numbered = _NUMBERED.fullmatch(segment)
     if numbered and _is_automatic(numbered[1], bases):
         return numbered[1], int(numbered[2])

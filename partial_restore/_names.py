@@ -6,13 +6,16 @@ stand, members of Keras' own layer lists by the name of the layer, and by their 
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from partial_restore._keys import place_of
 from partial_restore._labels import derived_labels, telling
 from partial_restore._nodes import (
+    MOST_PATHS,
     TRANSPARENT,
     Node,
     Path,
@@ -87,10 +90,15 @@ def _model_names(
     told = telling(nodes, leaves, open_paths)
     derived = derived_labels(nodes, leaves, told, open_paths)
     real = {i: node.label for i, node in enumerate(nodes) if node.label}
+    ranks = _ranks(path for leaf in leaves for path in open_paths.get(leaf, ()))
     found: dict[int, Names] = {}
     for leaf in leaves:
         paths = open_paths.get(leaf, [])
-        readable = [_readable(path, nodes, labels) for labels in ({**derived, **real}, derived) for path in paths]
+        readable = [_readable(path, nodes, derived, ranks) for path in paths]
+        if real:  # A file may know the name of every layer, only those that its full names tell, or some in between.
+            known = {**derived, **real}
+            named = [_readable(path, nodes, labels, ranks) for path in paths for labels in _partly(known, path)]
+            readable = [*named, *readable]
         given = (name_of(nodes[leaf].full_name or ""),) if leaf in told else ()
         if readable and all(_tells_all(name) for name in readable):
             given = ()  # The attributes say all; a full name could only repeat them or blur them.
@@ -136,7 +144,35 @@ def _state_name(full_name: str, path: Path, optimizers: Collection[int], called:
     return name_of(f"{front}/{full_name.partition('/')[2] or full_name}", said=True)
 
 
-def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str]) -> Name:
+def _partly(labels: Mapping[int, str], path: Path) -> Iterator[Mapping[int, str]]:
+    """Yield the labels, and the labels without those of some of the models on the path, which Keras 2 never records."""
+    members = [step.node for i, step in enumerate(path) if is_member(path, i)]
+    for size in range(len(members)):
+        for nameless in itertools.islice(itertools.combinations(members[:-1], size), MOST_PATHS):
+            yield {node: label for node, label in labels.items() if node not in nameless} if nameless else labels
+    if not members:
+        yield labels
+
+
+_Ranks = Mapping[tuple[int, int], str]
+"""The place of a member among those of its layer list, by the nodes of both."""
+
+
+def _ranks(paths: Iterable[Path]) -> _Ranks:
+    """Return the places among the members that have variables: Keras 3 counts others as well, Keras 2 does not."""
+    places: dict[int, dict[int, int]] = defaultdict(dict)
+    for path in paths:
+        for i, step in enumerate(path):
+            if is_member(path, i):
+                places[path[i - 1].node if i else 0][int(step.segment.rpartition("-")[2])] = step.node
+    return {
+        (home, members[place]): place_of(rank, len(members))
+        for home, members in places.items()
+        for rank, place in enumerate(sorted(members), 1)
+    }
+
+
+def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str], ranks: _Ranks) -> Name:
     segments: list[str] = []
     said: list[bool] = []
     places: list[int | None] = []
@@ -144,10 +180,10 @@ def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str]) -> N
         if step.segment in TRANSPARENT:
             continue
         if is_member(path, i):
-            place = step.segment.rpartition("-")[2]
+            place = ranks[path[i - 1].node if i else 0, step.node]
             segments.append(labels.get(step.node, place))
             said.append(False)
-            places.append(int(place))
+            places.append(int(place.partition(" ")[0]))
         else:
             segments.append(_plain(step.segment, nodes[step.node]) if i == len(path) - 1 else step.segment)
             said.append(True)

@@ -45,11 +45,15 @@ def names_of_place(
         if members[i]:
             choices.append([(label or segment, False, place)])
         elif members[i] is False:
-            choices.append([(segment, True, None)])
+            choices.append(
+                [(segment.lstrip("_"), True, None)]
+            )  # Keras 3 has a public property for it, Keras 2 has none.
         elif layout.labelled == "all":
-            choices.append([(segment, True, None), *([(label, False, place)] if _may_be_place(segment, label) else [])])
+            choices.append(
+                [(segment.lstrip("_"), True, None), *([(label, False, place)] if _may_be_place(segment, label) else [])]
+            )
         else:
-            choices.append([(segment, None, None)])
+            choices.append([(segment.lstrip("_"), None, None)])
     names = []
     for chosen in itertools.islice(itertools.product(*choices), _MOST_NAMES):
         segments, said, places = zip(*chosen, strict=True) if chosen else ((), (), ())

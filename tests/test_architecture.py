@@ -14,8 +14,8 @@ import partial_restore
 ROOT = Path(partial_restore.__file__).parent
 FLOORS = [
     {"_types", "_cast", "_fold", "_nodes"},
-    {"_labels"},
-    {"_names", "_keys", "_select", "_errors", "_report"},
+    {"_labels", "_keys"},
+    {"_names", "_select", "_errors", "_report"},
     {"_align"},
     {"_match"},
     {"_plan", "_places"},

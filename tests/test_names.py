@@ -62,7 +62,7 @@ def test_nested_layers_take_a_segment_each() -> None:
 
 def test_a_nested_model_without_a_name_is_a_place() -> None:
     names = Graph({"_operations/3/_operations/1/_kernel": "a/kernel"}).names()
-    assert names["_operations/3/_operations/1/_kernel"][0] == ["3/a/kernel"]
+    assert names["_operations/3/_operations/1/_kernel"][0] == ["1 of 1/a/kernel"]
 
 
 def test_a_layer_without_build_is_read_by_its_scope() -> None:

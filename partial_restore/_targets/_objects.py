@@ -215,11 +215,21 @@ def _hold(variable: Any, owner: Any, names: Names, group: Group) -> Held:
         given = (name_of(variable.path),)
         if _keras.is_seed(owner) or variable.path.endswith("seed_generator_state"):
             group = "seed"
-    paths = names.paths or given or (name_of(raw(variable).name.removesuffix(":0")),)
+    paths = (
+        (*names.paths, *_otherwise(names.paths, owner)) or given or (name_of(raw(variable).name.removesuffix(":0")),)
+    )
     shape = shape_of(variable)
     dtype = raw(variable).dtype.base_dtype
     entry = Entry(paths[0].text, paths, given, shape, dtype.name, group, dtype.size)
     return Held(entry, raw(variable), variable, owner if _keras.is_layer(owner) else None)
+
+
+def _otherwise(names: Sequence[Name], owner: Any) -> Iterator[Name]:
+    """Yield the names under which the other family of Keras knows a variable."""
+    ours, theirs = _keras.other_name(owner)
+    for name in names:
+        if ours and name.segments[-1] == ours:
+            yield replace(name, segments=(*name.segments[:-1], theirs))
 
 
 def _distinct(held: Sequence[Held]) -> list[Held]:
