@@ -85,7 +85,7 @@ def test_an_inner_model_is_not_read_by_the_name_of_its_layer() -> None:
     names = Graph(
         {"_operations/1/_kernel": "dense/kernel", "_operations/2/_operations/1/_kernel": "dense_1/kernel"}
     ).names()
-    assert [paths for paths, _, _ in names.values()] == [["dense/kernel"], ["2/dense_1/kernel"]]
+    assert [paths for paths, _, _ in names.values()] == [["dense/kernel"], ["2 of 2/dense_1/kernel"]]
 
 
 def test_two_nested_models_may_have_layers_of_one_name() -> None:
@@ -108,7 +108,7 @@ def test_a_full_name_that_lost_the_layer_tells_nothing() -> None:
             "l/_kernel": "net/kernel",
         }
     ).names()
-    assert names["enc/_operations/1/_kernel"] == (["enc/1/kernel"], [], "model")
+    assert names["enc/_operations/1/_kernel"] == (["enc/1 of 2/kernel"], [], "model")
     assert names["l/_kernel"] == (["l/kernel"], [], "model")
 
 
@@ -117,7 +117,7 @@ def test_the_real_name_of_a_layer_is_shown_and_what_a_file_would_tell_is_kept() 
         {"_operations/1/_operations/1/_kernel": "a/kernel"},
         {"_operations/1": "mid", "_operations/1/_operations/1": "a"},
     ).names()
-    assert names["_operations/1/_operations/1/_kernel"][0] == ["mid/a/kernel", "1/a/kernel"]
+    assert names["_operations/1/_operations/1/_kernel"][0] == ["mid/a/kernel", "1 of 1/a/kernel"]
 
 
 def test_optimizer_state_bears_the_name_of_its_variable() -> None:
