@@ -533,3 +533,23 @@ def test_a_copy_of_a_file_under_any_name(tmp_path: Path) -> None:
     pr.restore_subset(model, tmp_path / "weights.bin", strict=True)
 
     assert_same(by_layer(model), by_layer(saved))
+
+
+def test_two_weights_that_read_alike_are_both_there_and_undecided(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file.attrs["layer_names"] = [b"a"]
+        group = file.create_group("a")
+        group.attrs["weight_names"] = [b"a/kernel:0", b"kernel:0", b"a/bias:0"]
+        for name, value in (("a/kernel:0", 1), ("kernel:0", 2)):
+            group[name] = np.full([4, 4], value, np.float32)
+        group["a/bias:0"] = np.zeros(4, np.float32)
+    model = stack(["a"])
+
+    assert [tensor.key for tensor in pr.list_checkpoint(tmp_path / "w.h5")] == [
+        "a/a/kernel:0",
+        "a/kernel:0",
+        "a/a/bias:0",
+    ]
+    with pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(model, tmp_path / "w.h5")
+    assert caught.value.names == ("a/kernel",)

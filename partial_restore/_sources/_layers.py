@@ -41,45 +41,41 @@ class LayersSource:
     def __init__(self, path: str) -> None:
         self.path = path
         self._hdf5 = Hdf5(path, partial(opened, path))
-        self._parts: dict[str, tuple[str, ...]] = {}
         with self._hdf5.opened() as file:
             self._arrays, _ = self._hdf5.content(file)
             root = file.get("model_weights", file)
-            self._weights = list(_weights(root))
+            weights = _with_gates_joined([each for each in _weights(root) if each.parts[0] in self._arrays])
             self._is_theano = text(root.attrs.get("backend", "")) == "theano"
+        if not weights:
+            raise UnreadableCheckpointError(path, "it has no weights: none of its layers lists any")
+        self._weights = {each.parts[0]: each for each in weights}
 
     @cached_property
     def entries(self) -> Sequence[Entry]:
-        """Every weight, by the path of its layer, in the order of the file; then what else the file has."""
-        weights = _with_gates_joined([each for each in self._weights if each.parts[0] in self._arrays])
-        if not weights:
-            raise UnreadableCheckpointError(self.path, "it has no weights: none of its layers lists any")
-        self._parts = {each.key: each.parts for each in weights}
-        entries = [self._entry(each) for each in weights]
-        used = {part for each in weights for part in each.parts}
+        """Every weight, in the order of the file; then what else the file has."""
+        entries = [self._entry(key, each) for key, each in self._weights.items()]
+        used = {part for each in self._weights.values() for part in each.parts}
         rest = [_other(key, array) for key, array in self._arrays.items() if key not in used]
-        self._parts |= {entry.key: (entry.key,) for entry in rest}
         return [*without_cudnn(entries), *rest]
 
-    def _entry(self, weight: _Weight) -> Entry:
+    def _entry(self, key: str, weight: _Weight) -> Entry:
         arrays = [self._arrays[part] for part in weight.parts]
         shape = arrays[0].shape
         if len(arrays) > 1:
             shape = (*shape[:-1], sum(array.shape[-1] for array in arrays))
         is_flipped = (self._is_theano or weight.is_theano) and len(shape) > 2
         group: Group = "foreign" if is_flipped else "model" if arrays[0].dtype else "internal"
-        return Entry(weight.key, weight.names, (), shape, arrays[0].dtype or "unknown", group, arrays[0].itemsize)
+        return Entry(key, weight.names, (), shape, arrays[0].dtype or "unknown", group, arrays[0].itemsize)
 
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""
-        return self._hdf5.read([self._parts[key] for key in keys])
+        return self._hdf5.read([self._weights[key].parts if key in self._weights else (key,) for key in keys])
 
 
 @dataclass(frozen=True, slots=True)
 class _Weight:
-    """A weight of a layer: the arrays that make it up, and its names."""
+    """A weight of a layer: the paths of the arrays that make it up, and its names."""
 
-    key: str
     parts: tuple[str, ...]
     names: tuple[Name, ...]
     is_theano: bool = False
@@ -95,7 +91,7 @@ def _weights(root: Any) -> Iterator[_Weight]:
     if _TOP in root:
         for weight in texts(root[_TOP].attrs, "weight_names"):
             name = name_of(weight.removesuffix(":0").rpartition("/")[2], said=True)
-            yield _Weight(weight, ("/".join(filter(None, (front, _TOP, weight))),), (name,))
+            yield _Weight(("/".join(filter(None, (front, _TOP, weight))),), (name,))
 
 
 def _named(place: int, layer: str, weight: str, path: str) -> _Weight:
@@ -120,7 +116,7 @@ def _named(place: int, layer: str, weight: str, path: str) -> _Weight:
         Name((_renewed(name[0]), *name[1:]), (*(False for _ in name[1:]), True), (place, *(None for _ in name[1:])))
         for name in names
     ]
-    return _Weight(made[0].text, (path,), tuple(made), is_theano=bool(old) and not weight.endswith(":0"))
+    return _Weight((path,), tuple(made), is_theano=bool(old) and not weight.endswith(":0"))
 
 
 def _renewed(layer: str) -> str:
@@ -134,7 +130,7 @@ def _with_gates_joined(weights: Sequence[_Weight]) -> list[_Weight]:
     gates: dict[str, dict[str, _Weight]] = {}
     joined: list[_Weight] = []
     for weight in weights:
-        stem, _, gate = weight.key.rpartition("/")
+        stem, _, gate = weight.names[0].text.rpartition("/")
         if len(gate) != 1 or not stem.endswith(("kernel", "bias")):
             joined.append(weight)
         else:
@@ -151,7 +147,7 @@ def _with_gates_joined(weights: Sequence[_Weight]) -> list[_Weight]:
             if name.segments[-2] in ("kernel", "recurrent_kernel", "bias")
         )
         parts = tuple(part for gate in order for part in held[gate].parts)
-        joined.append(_Weight(stem, parts, names, is_theano=first.is_theano))
+        joined.append(_Weight(parts, names, is_theano=first.is_theano))
     return joined
 
 
