@@ -50,8 +50,10 @@ class Names:
     nameless: bool = False
 
 
-def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Names]:
+def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int], *, lacking: bool = False) -> dict[int, Names]:
     """Return the names of every leaf (a variable's node); node 0 is the root.
+
+    With ``lacking`` also those that it would have in a file that does not know the names of all layers.
 
     >>> nodes = [Node([("a", 1)]), Node([("_kernel", 2)]), Node([], full_name="net/dense/kernel")]
     >>> [name.text for name in names_of_graph(nodes, [2])[2].paths]
@@ -64,7 +66,8 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Na
     all_paths = {} if is_complete else paths_of(nodes, lambda *_: True)
     state = (optimizer_state(nodes, optimizers) | slots.keys()) - open_paths.keys()
     copies = copies_of(nodes)
-    found = _model_names(nodes, [leaf for leaf in leaves if leaf not in state | copies], open_paths, all_paths)
+    weights = [leaf for leaf in leaves if leaf not in state | copies]
+    found = _model_names(nodes, weights, open_paths, all_paths, lacking=lacking)
     for leaf in copies.intersection(leaves):
         found[leaf] = Names((_raw(all_paths[leaf][0]),), (), "copy")
     called = _called_by_optimizers(nodes, found)
@@ -85,20 +88,21 @@ def _model_names(
     leaves: Sequence[int],
     open_paths: Mapping[int, list[Path]],
     all_paths: Mapping[int, list[Path]],
+    *,
+    lacking: bool,
 ) -> dict[int, Names]:
     """Return the names of the model's own variables."""
     told = telling(nodes, leaves, open_paths)
     derived = derived_labels(nodes, leaves, told, open_paths)
-    real = {i: node.label for i, node in enumerate(nodes) if node.label}
+    known = {**derived, **{i: node.label for i, node in enumerate(nodes) if node.label}}
     ranks = _ranks(path for leaf in leaves for path in open_paths.get(leaf, ()))
     found: dict[int, Names] = {}
     for leaf in leaves:
         paths = open_paths.get(leaf, [])
-        readable = [_readable(path, nodes, derived, ranks) for path in paths]
-        if real:  # A file may know the name of every layer, only those that its full names tell, or some in between.
-            known = {**derived, **real}
-            named = [_readable(path, nodes, labels, ranks) for path in paths for labels in _partly(known, path)]
-            readable = [*named, *readable]
+        readable = [_readable(path, nodes, known, ranks) for path in paths]
+        if lacking:
+            readable += [_readable(path, nodes, labels, ranks) for path in paths for labels in _partly(known, path)]
+            readable += [_readable(path, nodes, derived, ranks) for path in paths]
         given = (name_of(nodes[leaf].full_name or ""),) if leaf in told else ()
         if readable and all(_tells_all(name) for name in readable):
             given = ()  # The attributes say all; a full name could only repeat them or blur them.
@@ -145,13 +149,11 @@ def _state_name(full_name: str, path: Path, optimizers: Collection[int], called:
 
 
 def _partly(labels: Mapping[int, str], path: Path) -> Iterator[Mapping[int, str]]:
-    """Yield the labels, and the labels without those of some of the models on the path, which Keras 2 never records."""
+    """Yield the labels, and the labels without those of some members of layer lists on the path, which a file may lack."""
     members = [step.node for i, step in enumerate(path) if is_member(path, i)]
-    for size in range(len(members)):
-        for nameless in itertools.islice(itertools.combinations(members[:-1], size), MOST_PATHS):
-            yield {node: label for node, label in labels.items() if node not in nameless} if nameless else labels
-    if not members:
-        yield labels
+    subsets = itertools.chain.from_iterable(itertools.combinations(members, size) for size in range(len(members) + 1))
+    for nameless in itertools.islice(subsets, MOST_PATHS):
+        yield {node: label for node, label in labels.items() if node not in nameless} if nameless else labels
 
 
 _Ranks = Mapping[tuple[int, int], str]

@@ -69,7 +69,7 @@ def _names_accepted(accepts: Callable[[str], Any]) -> Callable[[Entry], bool]:
 
 def texts_of(entry: Entry) -> Iterator[str]:
     """Return every name under which a caller may mean the entry, the shown one first."""
-    yield from dict.fromkeys(name.text for name in (*entry.shown, *entry.paths, *entry.given))
+    yield from dict.fromkeys(name.text for name in entry.shown or (*entry.paths, *entry.given))
 
 
 def _glob(pattern: str) -> str:

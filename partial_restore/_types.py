@@ -85,12 +85,12 @@ class Entry:
 class Layout:
     """How a checkpoint calls its tensors, which is how the variables of a model must be called to find them.
 
-    ``objects``: by attributes and the names of variables. ``layers``: by the names of layers alone (legacy HDF5 of
-    Keras). ``groups``: by attributes, classes and places (HDF5 of Keras 3); there ``labelled`` says which of the places
+    ``names``: as the model itself is called. ``objects``: by attributes, names of variables and what these tell of the
+    layers, which may be less. ``layers``: by the names of layers alone (legacy HDF5 of Keras). ``groups``: by attributes, classes and places (HDF5 of Keras 3); there ``labelled`` says which of the places
     bear the layer's name, and ``groups`` are the paths that the file has.
     """
 
-    kind: Literal["objects", "layers", "groups"] = "objects"
+    kind: Literal["names", "objects", "layers", "groups"] = "names"
     labelled: Literal["all", "lists", "none"] = "all"
     groups: frozenset[tuple[str, ...]] = frozenset()
 

@@ -28,9 +28,9 @@ class Graph:
             self.children[home].append((segment, self.places[path]))
         return self.places[path]
 
-    def names(self) -> dict[str, tuple[list[str], list[str], str]]:
+    def names(self, *, lacking: bool = False) -> dict[str, tuple[list[str], list[str], str]]:
         nodes = [Node(children, self.full_names.get(i), self.labels.get(i)) for i, children in enumerate(self.children)]
-        found = names_of_graph(nodes, list(self.full_names))
+        found = names_of_graph(nodes, list(self.full_names), lacking=lacking)
         by_place = {place: path for path, place in self.places.items()}
         return {
             by_place[i]: ([n.text for n in names.paths], [n.text for n in names.given], names.group)
@@ -116,8 +116,12 @@ def test_the_real_name_of_a_layer_is_shown_and_what_a_file_would_tell_is_kept() 
     names = Graph(
         {"_operations/1/_operations/1/_kernel": "a/kernel"},
         {"_operations/1": "mid", "_operations/1/_operations/1": "a"},
-    ).names()
-    assert names["_operations/1/_operations/1/_kernel"][0] == ["mid/a/kernel", "1 of 1/a/kernel"]
+    )
+    kernel = "_operations/1/_operations/1/_kernel"
+    assert names.names()[kernel][0] == ["mid/a/kernel"]
+    assert set(names.names(lacking=True)[kernel][0]) == {
+        f"{model}/{layer}/kernel" for model in ("mid", "1 of 1") for layer in ("a", "1 of 1")
+    }
 
 
 def test_optimizer_state_bears_the_name_of_its_variable() -> None:

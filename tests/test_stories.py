@@ -594,3 +594,18 @@ def test_plan_reads_and_changes_nothing_until_applied(tmp_path: Path, monkeypatc
     assert "the shapes differ" in str(troubled) or "in the checkpoint" in str(troubled)
     plan.apply()
     np.testing.assert_array_equal(target.get_layer("b0").kernel.numpy(), source.get_layer("b0").kernel.numpy())
+
+
+def test_patterns_mean_the_model_whatever_the_file_calls_things(tmp_path: Path) -> None:
+    """A file may call the inner model's layer without the model, or by its place: that is no name of the model's."""
+
+    def nested() -> keras.Model:
+        inner = keras.Sequential([Layers.Input([4]), Layers.Dense(4, name="a")], name="mid")
+        return randomized(keras.Sequential([Layers.Input([4]), inner, Layers.Dense(2, name="out")]))
+
+    model = nested()
+    for path in (saved(tmp_path, nested()), nested()):
+        for pattern in ("a", "1 of 2"):
+            with pytest.raises(pr.UnknownNameError, match="fits no variable"):
+                pr.restore_subset(model, path, exclude=pattern)
+        assert len(pr.restore_subset(model, path, exclude="mid/a").loaded) == 2

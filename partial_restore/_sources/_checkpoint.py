@@ -31,14 +31,13 @@ _READER_ERRORS = (tf.errors.OpError, RuntimeError, ValueError, LookupError, Memo
 class CheckpointSource:
     """A checkpoint of TensorFlow at ``prefix``."""
 
-    layout = Layout()
-
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = self._prefix = locate(path)
         try:
             self._reader: Any = tf.compat.v1.train.NewCheckpointReader(self._prefix)
         except _READER_ERRORS as error:
             raise UnreadableCheckpointError(self.path, _first_line(error)) from error
+        self.layout = Layout("objects" if self._reader.has_tensor(_GRAPH_KEY) else "names")
 
     @cached_property
     def entries(self) -> Sequence[Entry]:

@@ -135,7 +135,7 @@ def _with_gates_joined(weights: Sequence[_Weight]) -> list[_Weight]:
             joined.append(weight)
         else:
             gates.setdefault(stem, {})[gate] = weight
-    for stem, held in gates.items():
+    for held in gates.values():
         order = _GATES.get(frozenset(held))
         if order is None:
             joined.extend(held.values())

@@ -13,7 +13,7 @@ from partial_restore._targets._objects import is_object, open_object
 from partial_restore._targets._variables import open_variables
 from partial_restore._types import Entry, Layout
 
-OBJECTS = Layout()
+NAMES = Layout()
 
 
 class Target(Protocol):
@@ -48,7 +48,7 @@ def is_model(thing: Any) -> bool:
     return is_object(thing) and not isinstance(thing, list | tuple | Mapping)
 
 
-def open_target(model: Any, session: tf.compat.v1.Session | None, layout: Layout = OBJECTS) -> Target:
+def open_target(model: Any, session: tf.compat.v1.Session | None, layout: Layout = NAMES) -> Target:
     """Return the target that ``model`` is, its variables called as the checkpoint of this layout calls them.
 
     Raises:

@@ -41,24 +41,26 @@ def open_object(model: Any, layout: Layout) -> EagerTarget:
 
 def _called_otherwise(held: Sequence[Held], graph: _Graph, layout: Layout) -> list[Held]:
     """Return the model's variables under the names of a layout, their own ones for people to read and to select by."""
-    if layout.kind == "objects":
+    if layout.kind == "names":
         return list(held)
-    names = graph.layer_names(held) if layout.kind == "layers" else _stored_names(graph, layout)
-    return [
-        replace(
-            each,
-            entry=replace(
-                each.entry,
-                paths=tuple(dict.fromkeys(names.get(id(each.variable), ()))),
-                given=(),
-                shown=(*each.entry.paths, *each.entry.given),
-            ),
-        )
-        for each in held
-    ]
+    is_graph = layout.kind == "objects"
+    if is_graph:
+        names = graph.lacking_names(held)
+    else:
+        names = graph.layer_names(held) if layout.kind == "layers" else _stored_names(graph, layout)
+    return [_renamed(each, names.get(id(each.variable), ()), is_more=is_graph) for each in held]
 
 
-def _stored_names(graph: _Graph, layout: Layout) -> dict[int, list[Name]]:
+def _renamed(held: Held, called: Sequence[Name], *, is_more: bool) -> Held:
+    """Return a variable under other names, or under more."""
+    entry = held.entry
+    paths = (*(entry.paths if is_more else ()), *called, *_otherwise(called, held.owner))
+    given = entry.given if is_more else ()
+    shown = (*entry.paths, *entry.given)
+    return replace(held, entry=replace(entry, paths=tuple(dict.fromkeys(paths)), given=given, shown=shown))
+
+
+def _stored_names(graph: _Graph, layout: Layout) -> Mapping[int, Sequence[Name]]:
     """Return the names under which Keras 3 would store the variables, by their ids.
 
     Which of its attributes Keras meets first has changed: what has more of the file's paths is taken.
@@ -117,12 +119,18 @@ class _Graph:
     def names(self, leaves: Sequence[int]) -> Mapping[int, Names]:
         return names_of_graph(self._nodes(), leaves)
 
+    def lacking_names(self, held: Sequence[Held]) -> Mapping[int, Sequence[Name]]:
+        """Return the names that the variables would have in a file that lacks names of layers, by the variables' ids."""
+        leaves = [self._places[id(each.variable)] for each in held if id(each.variable) in self._places]
+        found = names_of_graph(self._nodes(), leaves, lacking=True)
+        return {id(raw(self.things[place])): names.paths for place, names in found.items()}
+
     def _nodes(self) -> list[Node]:
         return [
             Node(edges, _full_name(thing), _label(thing)) for thing, edges in zip(self.things, self.edges, strict=True)
         ]
 
-    def layer_names(self, held: Sequence[Held]) -> dict[int, tuple[Name, ...]]:
+    def layer_names(self, held: Sequence[Held]) -> Mapping[int, Sequence[Name]]:
         """Return the variables' names by those of their layers, by the variables' ids."""
         leaves = {
             self._places[id(each.variable)]: own_name(each.handle) for each in held if id(each.variable) in self._places
