@@ -1,6 +1,6 @@
 """The HDF5 files of Keras 3: ``.weights.h5``, ``.keras`` (archive and folder), and shards with an index.
 
-The file says at which place of the model a layer stood, and (since Keras 3.15, or in the configuration) what it was
+The file says at which place of the model a layer stood, and (since Keras 3.6, or in the configuration) what it was
 called.
 """
 
