@@ -101,11 +101,11 @@ def restore_subset(
     ('body/w', 'head/w', [1.0, 2.0])
 
     Args:
-        model: A Keras 3 model or layer, a `tf.Module`, a `tf.train.Checkpoint` or another trackable, a mapping
+        model: A Keras 3 or `tf_keras` model or layer, a `tf.Module`, a `tf.train.Checkpoint` or another trackable, a mapping
             name → variable, an iterable of variables; with ``session`` a `tf.Graph`, or its variables.
         ckpt: The prefix of a TensorFlow checkpoint (V1 or V2, by name or by object), one of its files, a folder
-            of checkpoints, a SavedModel; a ``.npz`` or ``.safetensors`` file; another model in memory, or a mapping
-            name → array.
+            of checkpoints, a SavedModel; ``.weights.h5``, ``.keras``, ``.weights.json`` or legacy ``.h5`` of Keras;
+            ``.npz`` or ``.safetensors``; another model in memory, or a mapping name → array.
         include: Which variables to restore; all if None. A path such as ``"encoder/block_1"`` takes what it
             names and all below, ``*`` stands for any part of a segment, ``**`` for any number of segments. A compiled
             regex searches, a callable is asked with the name, a layer, module or variable stands for its variables.
