@@ -3,52 +3,82 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
 
-from partial_restore._keys import Index, Key, Prefix, Row, beneath, by_key, common
+from partial_restore._keys import Below, Prefix, Row, below, common
 
 Root = tuple[Prefix, Prefix]
+"""What is set aside: of the checkpoint's names, and of the model's."""
+
+_SAYING_NOTHING = frozenset("model _model net _net network module root".split())
+"""What people call a model where there is only one."""
+
+_MOST_DEPTH = 6
+"""Segments that may stand before the names of a side: nobody wraps a model more often."""
 
 
-def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> list[Root]:
-    """Return the (source root, target root) to set aside; more than one if which is undecidable.
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """What is left of both sides below a root of each, and the (variable, tensor) pairs that meet there."""
 
-    A root that stands before every name of a side is tried first, beside none at all. One of several first segments,
-    as of a model that wraps another, is set aside only if nothing matches otherwise; if it makes as much meet as what
-    does match, then who wraps whom is undecidable.
+    root: Root
+    ours: Below
+    theirs: Below
+    pairs: frozenset[tuple[int, int]]
+
+    @property
+    def sources(self) -> set[int]:
+        return {s for _, s in self.pairs}
+
+
+def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> list[Alignment]:
+    """Return the alignment of roots to compare by, then its rivals; the first decides if it `is_certain`.
+
+    Roots that stand before every name of a side are tried first, beside none at all. One that stands before some of
+    them, as of a model that wraps another, is set aside only if nothing matches otherwise; if it makes as much meet as what
+    does match, then it is a rival.
     """
-    full: list[Root] = [
-        ((), ()),
-        *((root, ()) for root in _covering(theirs)),
-        *(((), root) for root in _covering(ours)),
+    roots = [
+        root for root in product([(), *_covering(theirs)], [(), *_covering(ours)]) if _may_be_root(root, ours, theirs)
     ]
-    pairs = {root: _pairs(beneath(ours, root[1]), beneath(theirs, root[0])) for root in full}
-    fitting = [root for root in pairs if pairs[root]]
+    full = [_alignment(ours, theirs, root) for root in roots]
+    fitting = [each for each in full if each.pairs]
     if not fitting:
-        return (_agreeing(_tops(ours, theirs, ((), ()))) if tops else []) or [((), ())]
-    best = _best(fitting, pairs, len({row.entry for row in ours}), len({row.entry for row in theirs}))
-    if tops and len(best) == 1:
-        held = pairs[best[0]]
-        rivals = _tops(ours, theirs, best[0])
-        best += [root for root, found in rivals.items() if len(found) >= len(held) and not found <= held]
-    return best
+        return (_agreeing([top for root in roots for top in _tops(ours, theirs, root)]) if tops else []) or full[:1]
+    best = _best(fitting, len({row.entry for row in ours}), len({row.entry for row in theirs}))
+    if not tops or len(best) > 1:
+        return best
+    held = best[0].pairs
+    rivals = [top for top in _tops(ours, theirs, best[0].root) if len(top.pairs) >= len(held) and not top.pairs <= held]
+    return sorted([*best, *rivals], key=lambda each: len(each.pairs), reverse=True)
 
 
-def _pairs(ours: Sequence[tuple[int, Key]], theirs: Sequence[tuple[int, Key]]) -> set[tuple[int, int]]:
-    return {(t, s) for t, s, _ in common(by_key(ours), by_key(theirs))}
+def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
+    """Say whether the first alignment stands against its rivals: it explains every tensor, and more than any of them."""
+    if len(found) == 1:
+        return True
+    deep = {row.entry for row in theirs if len(row.segments) > 1}
+    return deep <= found[0].sources and len(found[0].pairs) > len(found[1].pairs)
 
 
-def _best(fitting: list[Root], pairs: Mapping[Root, set[tuple[int, int]]], targets: int, sources: int) -> list[Root]:
+def _alignment(ours: Iterable[Row], theirs: Iterable[Row], root: Root) -> Alignment:
+    here, there = below(ours, root[1]), below(theirs, root[0])
+    return _telling(root, here, there) if all(root) else Alignment(root, here, there, _pairs(here, there, 0))
+
+
+def _best(fitting: Sequence[Alignment], targets: int, sources: int) -> list[Alignment]:
     """Return the alignment that no other contradicts, or that explains strictly most and none or all; else all.
 
     It explains all if every variable, or every tensor, is in a pair.
     """
-    best, *others = sorted(fitting, key=lambda root: len(pairs[root]), reverse=True)
-    if all(pairs[other] <= pairs[best] for other in others):
+    best, *others = sorted(fitting, key=lambda each: len(each.pairs), reverse=True)
+    if all(other.pairs <= best.pairs for other in others):
         return [best]
-    strictly = len(pairs[best]) > len(pairs[others[0]])
-    whole = len({t for t, _ in pairs[best]}) == targets or len({s for _, s in pairs[best]}) == sources
-    return [best] if strictly and (best == ((), ()) or whole) else [best, *others]
+    strictly = len(best.pairs) > len(others[0].pairs)
+    whole = len({t for t, _ in best.pairs}) == targets or len(best.sources) == sources
+    return [best] if strictly and (best.root == ((), ()) or whole) else [best, *others]
 
 
 def _covering(rows: Sequence[Row]) -> list[Prefix]:
@@ -63,37 +93,50 @@ def _covering(rows: Sequence[Row]) -> list[Prefix]:
     return sorted(root for root in roots if all(any(name[: len(root)] == root for name in held) for held in deep))
 
 
-def _tops(ours: Sequence[Row], theirs: Sequence[Row], root: Root) -> dict[Root, set[tuple[int, int]]]:
-    """Return what meets if one more segment than ``root`` is set aside, on either side.
+def _tops(ours: Sequence[Row], theirs: Sequence[Row], root: Root) -> list[Alignment]:
+    """Return what meets if more segments than ``root`` are set aside, on either side.
 
     What is left must name more than a variable: ``kernel`` alone is everyone's.
     """
-    everything, everyone = by_key(beneath(ours, root[1])), by_key(beneath(theirs, root[0]))
-    pairs: dict[Root, set[tuple[int, int]]] = {}
-    for top, rows in _by_top(theirs, root[0]).items():
-        pairs[top, root[1]] = _telling_pairs(everything, by_key(beneath(rows, top)))
-    for top, rows in _by_top(ours, root[1]).items():
-        pairs[root[0], top] = _telling_pairs(by_key(beneath(rows, top)), everyone)
-    return {top: found for top, found in pairs.items() if found}
+    everything, everyone = below(ours, root[1]), below(theirs, root[0])
+    found = [
+        *(_telling((top, root[1]), everything, below(rows, top)) for top, rows in _by_top(theirs, root[0]).items()),
+        *(_telling((root[0], top), below(rows, top), everyone) for top, rows in _by_top(ours, root[1]).items()),
+    ]
+    return [each for each in found if each.pairs and _may_be_root(each.root, ours, theirs)]
 
 
-def _agreeing(pairs: Mapping[Root, set[tuple[int, int]]]) -> list[Root]:
-    """Return the root that makes most meet if the others say nothing else, or all of them."""
-    fitting = sorted(pairs, key=lambda root: len(pairs[root]), reverse=True)
-    return fitting[:1] if all(pairs[root] <= pairs[fitting[0]] for root in fitting) else fitting
+def _may_be_root(root: Root, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
+    """Say whether both roots may be set aside at once: ``encoder/`` is not ``decoder/``, but ``model/`` may be either."""
+    return not all(root) or _says_nothing(root[0], theirs) or _says_nothing(root[1], ours)
 
 
-def _telling_pairs(ours: Index, theirs: Index) -> set[tuple[int, int]]:
-    return {(t, s) for t, s, key in common(ours, theirs) if len(key) > 1}
+def _says_nothing(root: Prefix, rows: Iterable[Row]) -> bool:
+    key = next((row.key for row in rows if row.segments[: len(root)] == root), root)
+    return all(part in _SAYING_NOTHING or not isinstance(part, str) for part in key[: len(root)])
+
+
+def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:
+    return Alignment(root, ours, theirs, _pairs(ours, theirs, 1))
+
+
+def _pairs(ours: Below, theirs: Below, least: int) -> frozenset[tuple[int, int]]:
+    return frozenset((t, s) for t, s, key in common(ours, theirs) if len(key) > least)
+
+
+def _agreeing(found: Sequence[Alignment]) -> list[Alignment]:
+    """Return the alignment that makes most meet if the others say nothing else, or all of them."""
+    fitting = sorted(found, key=lambda each: len(each.pairs), reverse=True)
+    return fitting[:1] if all(each.pairs <= fitting[0].pairs for each in fitting) else fitting
 
 
 def _by_top(rows: Iterable[Row], root: Prefix) -> dict[Prefix, list[Row]]:
-    """Return the rows below a root by the root and one segment more."""
-    depth = len(root)
+    """Return the rows below a root by the root and some segments more."""
     tops: dict[Prefix, list[Row]] = defaultdict(list)
     for row in rows:
-        if len(row.segments) > depth + 1 and row.segments[:depth] == root:
-            tops[row.segments[: depth + 1]].append(row)
+        if row.segments[: len(root)] == root:
+            for depth in range(len(root) + 1, min(len(row.segments), len(root) + _MOST_DEPTH)):
+                tops[row.segments[:depth]].append(row)
     return tops
 
 

@@ -10,17 +10,21 @@ import tensorflow as tf
 
 from partial_restore import _keras
 from partial_restore._tensors import as_value, eagerly, ensured_eager
-from partial_restore._types import Entry
+from partial_restore._types import Entry, Name
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A variable of a model: as an entry, as TensorFlow's variable, as its holder knows it, and the holder."""
+    """A variable of a model: as an entry, as TensorFlow's variable, as its holder knows it, and the holder.
+
+    ``lacking`` are names that it might have in a file instead.
+    """
 
     entry: Entry
     variable: Any
     handle: Any = None
     owner: Any = None
+    lacking: Sequence[Name] = ()
 
 
 def is_variable(thing: object) -> bool:

@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from partial_restore._places import snake_case
@@ -32,21 +32,39 @@ def _family(thing: Any) -> Any:
 
 
 def is_layer(thing: object) -> bool:
-    return any(isinstance(thing, family.layers.Layer) for family in _families())
+    return _kind_of(thing) == "layer"
 
 
 def is_variable(thing: object) -> bool:
     """Say whether a thing is a variable of Keras; `keras.Variable` was another class before Keras 3.4."""
-    return any(base.__module__ == "keras.src.backend.common.variables" for base in type(thing).__mro__)
+    return _kind_of(thing) == "variable"
 
 
 def is_metric(thing: object) -> bool:
-    return any(isinstance(thing, family.metrics.Metric) for family in _families())
+    return _kind_of(thing) == "metric"
 
 
 def is_seed(thing: object) -> bool:
+    return _kind_of(thing) == "seed"
+
+
+def _kind_of(thing: object) -> str:
+    cls: Any = type(thing)
+    return _kind(cls)
+
+
+@lru_cache(maxsize=4096)
+def _kind(cls: Any) -> str:
+    """Return what a class of Keras is; of what is none, nothing can become one."""
+    if any(base.__module__ == "keras.src.backend.common.variables" for base in cls.__mro__):
+        return "variable"
+    for family in _families():
+        if issubclass(cls, family.layers.Layer):
+            return "metric" if issubclass(cls, family.metrics.Metric) else "layer"
+        if issubclass(cls, family.metrics.Metric):
+            return "metric"
     keras = _keras()
-    return keras is not None and isinstance(thing, keras.random.SeedGenerator)
+    return "seed" if keras is not None and issubclass(cls, keras.random.SeedGenerator) else ""
 
 
 def foreign_backend() -> str:

@@ -42,6 +42,10 @@ AUTOMATIC = frozenset(
 VARIABLES = "vars"
 """Under this segment Keras 3 stores the variables of one layer, numbered."""
 
+_SAME = {"model": "functional"}
+"""What Keras 3 numbers with another word than Keras 2."""
+
+_CELL = re.compile(r"(.+_)?cell")
 _NUMBERED = re.compile(r"(.+)_(\d+)")
 _PLACE = re.compile(r"(\d+) of (\d+)")
 _OF = " of "
@@ -122,8 +126,11 @@ def _readings(
         if not base and i and name.segments[i - 1] == VARIABLES:
             yield (f"{number} of {len(held)}",)  # The layer is known, and so is which of its variables it is.
             continue
+        if i and len(held) == 1 and _CELL.fullmatch(base):
+            yield (base,)  # The one cell of its class that a recurrent layer has is known by its layer.
+            continue
         part = (base, number, len(held), number) if not base else (base, rank, len(held), place)
-        is_open = bool(base) and name.said[i] is None and (not is_target or (len(held) == 1 and segment == base))
+        is_open = bool(base) and name.said[i] is None and (not is_target or (len(held) == 1 and number < 0))
         yield (part, segment) if is_open else (part,)
 
 
@@ -156,8 +163,8 @@ def _position(name: Name, i: int, bases: Collection[str]) -> tuple[str, int] | N
         return _OF, int(place[1])
     numbered = _NUMBERED.fullmatch(segment)
     if numbered and _is_automatic(numbered[1], bases):
-        return numbered[1], int(numbered[2])
-    return (segment, -1) if _is_automatic(segment, bases) else None
+        return _SAME.get(numbered[1], numbered[1]), int(numbered[2])
+    return (_SAME.get(segment, segment), -1) if _is_automatic(segment, bases) else None
 
 
 def _is_automatic(base: str, bases: Collection[str]) -> bool:
@@ -165,24 +172,34 @@ def _is_automatic(base: str, bases: Collection[str]) -> bool:
     return base in bases or base.removeprefix("forward_").removeprefix("backward_") in bases
 
 
-def by_key(rows: Iterable[tuple[int, Key]]) -> dict[Key, set[int]]:
+@dataclass(frozen=True, slots=True)
+class Below:
+    """What a side has under a root: entries with their keys from there on, and the entries of each key."""
+
+    rows: Sequence[tuple[int, Key]]
+    index: Index
+
+
+def below(rows: Iterable[Row], root: Prefix = ()) -> Below:
+    """Return the rows under a root."""
+    depth = len(root)
+    found = [(row.entry, row.key[depth:]) for row in rows if row.segments[:depth] == root and len(row.key) > depth]
+    return Below(found, by_key(found))
+
+
+def by_key(rows: Iterable[tuple[int, Key]]) -> Index:
     index: dict[Key, set[int]] = defaultdict(set)
     for entry, key in rows:
         index[key].add(entry)
     return index
 
 
-def beneath(rows: Iterable[Row], root: Prefix) -> list[tuple[int, Key]]:
-    """Return the rows under a root, with their keys from there on."""
-    depth = len(root)
-    return [(row.entry, row.key[depth:]) for row in rows if row.segments[:depth] == root and len(row.key) > depth]
-
-
-def common(ours: Index, theirs: Index) -> Iterator[tuple[int, int, Key]]:
+def common(ours: Below, theirs: Below) -> Iterator[tuple[int, int, Key]]:
     """Yield (target, source, key) for every key that belongs to exactly one entry of either side."""
-    for key in ours if len(ours) < len(theirs) else theirs:
-        if len(ours.get(key, ())) == 1 and len(theirs.get(key, ())) == 1:
-            yield next(iter(ours[key])), next(iter(theirs[key])), key
+    few, many = sorted((ours.index, theirs.index), key=len)
+    for key in few:
+        if key in many and len(ours.index[key]) == 1 and len(theirs.index[key]) == 1:
+            yield next(iter(ours.index[key])), next(iter(theirs.index[key])), key
 
 
 def is_said(key: Key) -> bool:

@@ -6,51 +6,67 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import takewhile
 
-from partial_restore._nodes import LAYER_LIST, TF_KERAS_LAYER, TRANSPARENT, Node, Path, is_list, is_member
+from partial_restore._nodes import LAYER_LIST, TF_KERAS_LAYER, TRANSPARENT, Node, Path, is_list, members_on
+
+Read = Mapping[int, tuple[Path, Sequence[int]]]
+"""The path by which to read a leaf's full name, and which of its steps are members of layer lists."""
 
 
-def telling(nodes: Sequence[Node], leaves: Sequence[int], paths: Mapping[int, list[Path]]) -> set[int]:
+def read_by(paths: Mapping[int, Sequence[Path]]) -> Read:
+    """Return for every leaf the first path that leads through a layer list, else the first."""
+    return {leaf: _reading(found) for leaf, found in paths.items() if found}
+
+
+def _reading(paths: Sequence[Path]) -> tuple[Path, Sequence[int]]:
+    for path in paths:
+        if members := members_on(path):
+            return path, members
+    return paths[0], ()
+
+
+def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int]:
     """Return the leaves whose full name tells the layer.
 
     Keras records ``net/kernel`` for any layer of a subclassed model that has no ``build``. So a full name counts for
     what belongs to a member of a layer list, if it has a segment for every layer from there on, and if no other owner
     shares its stem (members of two lists may have one name). Of what no attribute leads to there is only the full name.
     """
-    owners: dict[str, dict[int, int | None]] = defaultdict(dict)
     names = Counter(nodes[leaf].full_name for leaf in leaves)
+    lost = {leaf for leaf in leaves if leaf not in read and nodes[leaf].full_name and names[nodes[leaf].full_name] == 1}
+    if not any(members for _, members in read.values()):
+        return lost
+    honest = _honest_stems(nodes, leaves, read)
+    return lost | {
+        leaf
+        for leaf in leaves
+        if leaf in read
+        and nodes[leaf].full_name
+        and _stem(nodes[leaf]) in honest
+        and _has_all_layers(nodes, leaf, read)
+    }
+
+
+def _honest_stems(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[str]:
+    """Return the stems of full names that one owner has, or owners that are members of a layer list each."""
+    owners: dict[str, dict[int, int | None]] = defaultdict(dict)
     for leaf in leaves:
-        for path in _speaking(paths.get(leaf, [])):
-            owner = path[-2].node if len(path) > 1 else 0
-            owners[_stem(nodes[leaf])][owner] = _layer_list_of(path)
-    honest = {
+        if leaf in read:
+            path, _ = read[leaf]
+            owners[_stem(nodes[leaf])][path[-2].node if len(path) > 1 else 0] = _layer_list_of(path)
+    return {
         stem
         for stem, lists in owners.items()
         if len(lists) == 1 or (None not in lists.values() and len(set(lists.values())) == len(lists))
     }
 
-    def tells(leaf: int) -> bool:
-        if not paths.get(leaf):
-            return names[nodes[leaf].full_name] == 1
-        return _stem(nodes[leaf]) in honest and all(
-            _has_all_layers(nodes, leaf, path) for path in _speaking(paths[leaf])
-        )
 
-    return {leaf for leaf in leaves if nodes[leaf].full_name and tells(leaf)}
-
-
-def _has_all_layers(nodes: Sequence[Node], leaf: int, path: Path) -> bool:
+def _has_all_layers(nodes: Sequence[Node], leaf: int, read: Read) -> bool:
     """Say whether the full name has a segment for every object from the last member of a layer list on."""
-    members = [i for i in range(len(path)) if is_member(path, i)]
+    path, members = read[leaf]
     if not members:
         return False
     below = [step for step in path[members[-1] :] if step.segment not in TRANSPARENT and not is_list(nodes[step.node])]
     return len((nodes[leaf].full_name or "").split("/")) >= len(below)
-
-
-def _speaking(paths: Sequence[Path]) -> Sequence[Path]:
-    """Return the path by which to read a full name: the first that leads through a layer list, else the first."""
-    through = [path for path in paths if any(is_member(path, i) for i in range(len(path)))]
-    return (through or paths)[:1]
 
 
 def _stem(node: Node) -> str:
@@ -64,47 +80,42 @@ def _layer_list_of(path: Path) -> int | None:
     return path[-3].node if len(path) >= 3 and path[-3].segment == LAYER_LIST else None
 
 
-def derived_labels(
-    nodes: Sequence[Node], leaves: Sequence[int], told: Collection[int], paths: Mapping[int, list[Path]]
-) -> dict[int, str]:
+def derived_labels(nodes: Sequence[Node], told: Collection[int], read: Read) -> dict[int, str]:
     """Return layer names, read off the full names of the variables below, for members of Keras' layer lists."""
-    read: dict[int, set[str]] = defaultdict(set)
+    found: dict[int, set[str]] = defaultdict(set)
     home: dict[int, int] = {}
     for leaf in told:
-        for path in _speaking(paths.get(leaf, [])):
-            parts = (nodes[leaf].full_name or "").split("/")[:-1]
-            for i in range(len(path) - 2, -1, -1):
-                if path[i].segment in TRANSPARENT or is_list(nodes[path[i].node]):
-                    continue
-                if not parts:
-                    break
-                part = parts.pop()
-                if is_member(path, i):
-                    read[path[i].node].add(part)
-                    home[path[i].node] = path[i - 1].node if i else 0
-    labels = {node: next(iter(parts)) for node, parts in read.items() if len(parts) == 1}
-    for layers, members in _members(nodes, leaves, paths).items():
-        labels |= _by_scope({member: stems for member, stems in members.items() if member not in labels}, members)
-        home |= dict.fromkeys(members, layers)
+        path, members = read.get(leaf, ((), ()))
+        parts = (nodes[leaf].full_name or "").split("/")[:-1]
+        for i in range(len(path) - 2, -1, -1):
+            if path[i].segment in TRANSPARENT or is_list(nodes[path[i].node]):
+                continue
+            if not parts:
+                break
+            part = parts.pop()
+            if i in members:
+                found[path[i].node].add(part)
+                home[path[i].node] = path[i - 1].node if i else 0
+    labels = {node: next(iter(parts)) for node, parts in found.items() if len(parts) == 1}
+    for layers, stems in _members(nodes, read).items():
+        labels |= _by_scope({member: each for member, each in stems.items() if member not in labels}, stems)
+        home |= dict.fromkeys(stems, layers)
     times = Counter((home[node], label) for node, label in labels.items())
     return {node: label for node, label in labels.items() if times[home[node], label] == 1}
 
 
-def _members(
-    nodes: Sequence[Node], leaves: Sequence[int], paths: Mapping[int, list[Path]]
-) -> dict[int, dict[int, list[list[str]]]]:
+def _members(nodes: Sequence[Node], read: Read) -> dict[int, dict[int, list[list[str]]]]:
     """Return for each layer list its members, each with the stems of the full names of what lies below it.
 
     What lies in a list further below speaks for the member of that one.
     """
-    members: dict[int, dict[int, list[list[str]]]] = defaultdict(lambda: defaultdict(list))
-    for leaf in leaves:
-        for path in _speaking(paths.get(leaf, [])):
-            last = max((i for i in range(len(path)) if is_member(path, i)), default=None)
-            if last is not None:
-                home = path[last - 1].node if last else 0
-                members[home][path[last].node].append((nodes[leaf].full_name or "").split("/")[:-1])
-    return members
+    found: dict[int, dict[int, list[list[str]]]] = defaultdict(lambda: defaultdict(list))
+    for leaf, (path, members) in read.items():
+        if members:
+            last = members[-1]
+            home = path[last - 1].node if last else 0
+            found[home][path[last].node].append((nodes[leaf].full_name or "").split("/")[:-1])
+    return found
 
 
 def _by_scope(unread: Mapping[int, list[list[str]]], members: Mapping[int, list[list[str]]]) -> dict[int, str]:

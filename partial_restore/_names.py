@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from partial_restore._keys import place_of
-from partial_restore._labels import derived_labels, telling
+from partial_restore._labels import derived_labels, read_by, telling
 from partial_restore._nodes import (
     MOST_PATHS,
     TRANSPARENT,
@@ -22,8 +22,8 @@ from partial_restore._nodes import (
     Step,
     copies_of,
     is_hidden,
-    is_member,
     is_optimizer,
+    members_on,
     optimizer_state,
     paths_of,
 )
@@ -48,12 +48,12 @@ class Names:
     given: tuple[Name, ...]
     group: Group
     nameless: bool = False
+    lacking: tuple[Name, ...] = ()
+    """Paths that a file would have instead that does not know the names of all layers."""
 
 
-def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int], *, lacking: bool = False) -> dict[int, Names]:
+def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Names]:
     """Return the names of every leaf (a variable's node); node 0 is the root.
-
-    With ``lacking`` also those that it would have in a file that does not know the names of all layers.
 
     >>> nodes = [Node([("a", 1)]), Node([("_kernel", 2)]), Node([], full_name="net/dense/kernel")]
     >>> [name.text for name in names_of_graph(nodes, [2])[2].paths]
@@ -67,7 +67,7 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int], *, lacking: boo
     state = (optimizer_state(nodes, optimizers) | slots.keys()) - open_paths.keys()
     copies = copies_of(nodes)
     weights = [leaf for leaf in leaves if leaf not in state | copies]
-    found = _model_names(nodes, weights, open_paths, all_paths, lacking=lacking)
+    found = _model_names(nodes, weights, open_paths, all_paths)
     for leaf in copies.intersection(leaves):
         found[leaf] = Names((_raw(all_paths[leaf][0]),), (), "copy")
     called = _called_by_optimizers(nodes, found)
@@ -88,25 +88,22 @@ def _model_names(
     leaves: Sequence[int],
     open_paths: Mapping[int, list[Path]],
     all_paths: Mapping[int, list[Path]],
-    *,
-    lacking: bool,
 ) -> dict[int, Names]:
     """Return the names of the model's own variables."""
-    told = telling(nodes, leaves, open_paths)
-    derived = derived_labels(nodes, leaves, told, open_paths)
+    read = read_by({leaf: open_paths[leaf] for leaf in leaves if leaf in open_paths})
+    told = telling(nodes, leaves, read)
+    derived = derived_labels(nodes, told, read)
     known = {**derived, **{i: node.label for i, node in enumerate(nodes) if node.label}}
     ranks = _ranks(path for leaf in leaves for path in open_paths.get(leaf, ()))
     found: dict[int, Names] = {}
     for leaf in leaves:
         paths = open_paths.get(leaf, [])
-        readable = [_readable(path, nodes, known, ranks) for path in paths]
-        if lacking:
-            readable += [_readable(path, nodes, labels, ranks) for path in paths for labels in _partly(known, path)]
-            readable += [_readable(path, nodes, derived, ranks) for path in paths]
+        readable = tuple(dict.fromkeys(_readable(path, nodes, known, ranks) for path in paths))
+        lacking = _lacking(paths, nodes, known, derived, ranks) if len(known) > len(derived) else ()
         given = (name_of(nodes[leaf].full_name or ""),) if leaf in told else ()
         if readable and all(_tells_all(name) for name in readable):
             given = ()  # The attributes say all; a full name could only repeat them or blur them.
-        names = Names(tuple(dict.fromkeys(readable)), given, "model")
+        names = Names(readable, given, "model", lacking=lacking)
         found[leaf] = names if readable or given else _unreadable(leaf, all_paths)
     return found
 
@@ -150,7 +147,7 @@ def _state_name(full_name: str, path: Path, optimizers: Collection[int], called:
 
 def _partly(labels: Mapping[int, str], path: Path) -> Iterator[Mapping[int, str]]:
     """Yield the labels, and the labels without those of some members of layer lists on the path, which a file may lack."""
-    members = [step.node for i, step in enumerate(path) if is_member(path, i)]
+    members = [path[i].node for i in members_on(path)]
     subsets = itertools.chain.from_iterable(itertools.combinations(members, size) for size in range(len(members) + 1))
     for nameless in itertools.islice(subsets, MOST_PATHS):
         yield {node: label for node, label in labels.items() if node not in nameless} if nameless else labels
@@ -164,9 +161,8 @@ def _ranks(paths: Iterable[Path]) -> _Ranks:
     """Return the places among the members that have variables: Keras 3 counts others as well, Keras 2 does not."""
     places: dict[int, dict[int, int]] = defaultdict(dict)
     for path in paths:
-        for i, step in enumerate(path):
-            if is_member(path, i):
-                places[path[i - 1].node if i else 0][int(step.segment.rpartition("-")[2])] = step.node
+        for i in members_on(path):
+            places[path[i - 1].node if i else 0][int(path[i].segment.rpartition("-")[2])] = path[i].node
     return {
         (home, members[place]): place_of(rank, len(members))
         for home, members in places.items()
@@ -174,14 +170,28 @@ def _ranks(paths: Iterable[Path]) -> _Ranks:
     }
 
 
+def _lacking(
+    paths: Sequence[Path],
+    nodes: Sequence[Node],
+    known: Mapping[int, str],
+    derived: Mapping[int, str],
+    ranks: _Ranks,
+) -> tuple[Name, ...]:
+    """Return the names in a file that knows of the layers only what full names tell, or not even some of that."""
+    listed = [path for path in paths if members_on(path)]
+    names = [_readable(path, nodes, labels, ranks) for path in listed for labels in _partly(known, path)]
+    return tuple(dict.fromkeys([*names, *(_readable(path, nodes, derived, ranks) for path in listed)]))
+
+
 def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str], ranks: _Ranks) -> Name:
     segments: list[str] = []
     said: list[bool] = []
     places: list[int | None] = []
+    members = members_on(path)
     for i, step in enumerate(path):
         if step.segment in TRANSPARENT:
             continue
-        if is_member(path, i):
+        if i in members:
             place = ranks[path[i - 1].node if i else 0, step.node]
             segments.append(labels.get(step.node, place))
             said.append(False)
@@ -193,38 +203,53 @@ def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str], rank
     return Name(tuple(segments), tuple(said), tuple(places))
 
 
-def layer_names(nodes: Sequence[Node], leaves: Mapping[int, str]) -> dict[int, tuple[Name, ...]]:
+def layer_names(
+    nodes: Sequence[Node], leaves: Mapping[int, str], *, keeps_top: bool = True
+) -> dict[int, tuple[Name, ...]]:
     """Return for every leaf, given with the variable's own name, its names by those of the layers alone.
 
     Keras wrote them so before Keras 3: of an inner model often only the layer within, of a wrapper its own name alone.
+    In HDF5 the layer at the top is always told (``keeps_top``), in a graph of TensorFlow 1 it is not.
 
     >>> nodes = [Node([("a", 1)]), Node([("kernel", 2)], label="enc"), Node([])]
     >>> [name.text for name in layer_names(nodes, {2: "kernel"})[2]]
     ['enc/kernel']
     """
     paths = paths_of(nodes, lambda i, segment: not is_hidden(nodes[i], segment))
-    found: dict[int, tuple[Name, ...]] = {}
-    for leaf, own_name in leaves.items():
-        names: list[Name] = []
-        for path in paths.get(leaf, ()):
-            steps = [(i, step) for i, step in enumerate(path[:-1]) if nodes[step.node].label]
-            inner = max((i for i, _ in steps[1:] if is_member(path, i)), default=0)
-            for chosen in (
-                steps,
-                [(i, step) for i, step in steps if step.segment not in _WRAPPED],
-                [(i, step) for i, step in steps if i >= inner or (i, step) == steps[0]],
-                [(i, s) for i, s in steps if s.segment not in _WRAPPED and (i >= inner or (i, s) == steps[0])],
-            ):
-                labels = tuple(nodes[step.node].label or "" for _, step in chosen)
-                places = tuple(_place(path, i) for i, _ in chosen)
-                names.append(Name((*labels, own_name), (*(False for _ in labels), True), (*places, None)))
-        found[leaf] = tuple(dict.fromkeys(names))
-    return found
+    return {
+        leaf: tuple(dict.fromkeys(name for path in paths.get(leaf, ()) for name in _flat(path, nodes, own, keeps_top)))
+        for leaf, own in leaves.items()
+    }
+
+
+def _flat(path: Path, nodes: Sequence[Node], own: str, keeps_top: bool) -> Iterator[Name]:
+    members = members_on(path)
+    steps = [i for i in range(len(path) - 1) if nodes[path[i].node].label and path[i].segment not in TRANSPARENT]
+    inner = max((i for i in steps[1:] if i in members), default=0)
+    tops = steps[:1] if keeps_top else []
+    open_steps = [i for i in steps if path[i].segment not in _WRAPPED]
+    for chosen in (
+        steps,
+        open_steps,
+        [i for i in steps if i >= inner or i in tops],
+        [i for i in open_steps if i >= inner or i in tops],
+    ):
+        places = (*(_place(path, i) if i in members else None for i in chosen), None)
+        for labels in itertools.product(*(_labels_of(path[i], nodes) for i in chosen)):
+            yield Name((*labels, own), (*(False for _ in labels), True), places)
+
+
+def _labels_of(step: Step, nodes: Sequence[Node]) -> Sequence[str]:
+    """Return the names of a layer: Keras 2 gave the backward layer of a bidirectional one a name of its own."""
+    label = nodes[step.node].label or ""
+    if step.segment != "backward_layer":
+        return [label]
+    return [label, label.removeprefix("backward_") if label.startswith("backward_") else f"backward_{label}"]
 
 
 def _place(path: Path, i: int) -> int | None:
     """Return the place of a member of a layer list, at the top of the model."""
-    return int(path[i].segment.rpartition("-")[2]) if i <= 2 and is_member(path, i) else None
+    return int(path[i].segment.rpartition("-")[2]) if i <= 2 else None
 
 
 def _plain(segment: str, node: Node) -> str:

@@ -109,6 +109,11 @@ def is_list(node: Node) -> bool:
     return bool(node.children) and all(segment.isdigit() for segment, _ in node.children)
 
 
-def is_member(path: Path, i: int) -> bool:
-    """Say whether step ``i`` is a member of one of Keras' layer lists."""
-    return bool(TF_KERAS_LAYER.fullmatch(path[i].segment)) or (i > 0 and path[i - 1].segment == LAYER_LIST)
+def members_on(path: Path) -> list[int]:
+    """Return which steps are members of one of Keras' layer lists."""
+    return [
+        i
+        for i, step in enumerate(path)
+        if (i and path[i - 1].segment == LAYER_LIST)
+        or (step.segment.startswith("layer_with") and TF_KERAS_LAYER.fullmatch(step.segment))
+    ]

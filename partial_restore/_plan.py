@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from partial_restore._cast import Cast, is_castable
-from partial_restore._match import Grade, Pairing, pair
+from partial_restore._match import Pairing, pair
 from partial_restore._select import Renamed, Rule, Test, apply_rules
+from partial_restore._settle import Grade
 from partial_restore._types import GROUP_REASONS, Decision, Entry, Match, Outcome, Skip
 
 

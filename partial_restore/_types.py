@@ -55,7 +55,8 @@ class Entry:
     ``paths`` are where it stands (attributes, layers, list places; the first is the one shown),
     ``given`` what it was called (the name of an op, a layer's path). Either may be empty, not both. A ``nameless``
     tensor has only a place in a list that is ordered anew by every training: it can be renamed, never matched.
-    ``shown`` is what people call it where the checkpoint's layout calls it otherwise.
+    ``shown`` is what people call it where the checkpoint's layout calls it otherwise. ``ops`` are what TensorFlow 1
+    calls it, which tells less: they count where nothing else is known.
     """
 
     key: str
@@ -67,6 +68,7 @@ class Entry:
     itemsize: int = 0
     nameless: bool = False
     shown: tuple[Name, ...] = ()
+    ops: tuple[Name, ...] = ()
 
     @property
     def name(self) -> str:
@@ -85,12 +87,12 @@ class Entry:
 class Layout:
     """How a checkpoint calls its tensors, which is how the variables of a model must be called to find them.
 
-    ``names``: as the model itself is called. ``objects``: by attributes, names of variables and what these tell of the
+    ``names``: as the model itself is called. ``ops``: as TensorFlow 1 names variables. ``objects``: by attributes, names of variables and what these tell of the
     layers, which may be less. ``layers``: by the names of layers alone (legacy HDF5 of Keras). ``groups``: by attributes, classes and places (HDF5 of Keras 3); there ``labelled`` says which of the places
     bear the layer's name, and ``groups`` are the paths that the file has.
     """
 
-    kind: Literal["names", "objects", "layers", "groups"] = "names"
+    kind: Literal["names", "ops", "objects", "layers", "groups"] = "names"
     labelled: Literal["all", "lists", "none"] = "all"
     groups: frozenset[tuple[str, ...]] = frozenset()
 

@@ -15,8 +15,8 @@ ROOT = Path(partial_restore.__file__).parent
 FLOORS = [
     {"_types", "_cast", "_fold", "_nodes"},
     {"_labels", "_keys"},
-    {"_names", "_select", "_errors", "_report"},
-    {"_align"},
+    {"_names", "_select", "_settle", "_errors", "_report"},
+    {"_align", "_siblings"},
     {"_match"},
     {"_plan", "_places"},
     {"_keras", "_tensors"},
@@ -59,6 +59,8 @@ PURE = {
     "_report",
     "_align",
     "_match",
+    "_settle",
+    "_siblings",
     "_plan",
     "_places",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from partial_restore._names import group_of_key, names_of_graph
+from partial_restore._names import Names, group_of_key, names_of_graph
 from partial_restore._nodes import Node
 
 
@@ -28,13 +28,15 @@ class Graph:
             self.children[home].append((segment, self.places[path]))
         return self.places[path]
 
-    def names(self, *, lacking: bool = False) -> dict[str, tuple[list[str], list[str], str]]:
+    def found(self) -> dict[str, Names]:
         nodes = [Node(children, self.full_names.get(i), self.labels.get(i)) for i, children in enumerate(self.children)]
-        found = names_of_graph(nodes, list(self.full_names), lacking=lacking)
-        by_place = {place: path for path, place in self.places.items()}
+        found = names_of_graph(nodes, list(self.full_names))
+        return {path: found[place] for path, place in self.places.items() if place in found}
+
+    def names(self) -> dict[str, tuple[list[str], list[str], str]]:
         return {
-            by_place[i]: ([n.text for n in names.paths], [n.text for n in names.given], names.group)
-            for i, names in found.items()
+            path: ([n.text for n in names.paths], [n.text for n in names.given], names.group)
+            for path, names in self.found().items()
         }
 
 
@@ -118,8 +120,9 @@ def test_the_real_name_of_a_layer_is_shown_and_what_a_file_would_tell_is_kept() 
         {"_operations/1": "mid", "_operations/1/_operations/1": "a"},
     )
     kernel = "_operations/1/_operations/1/_kernel"
-    assert names.names()[kernel][0] == ["mid/a/kernel"]
-    assert set(names.names(lacking=True)[kernel][0]) == {
+    found = names.found()[kernel]
+    assert [name.text for name in found.paths] == ["mid/a/kernel"]
+    assert {name.text for name in found.lacking} == {
         f"{model}/{layer}/kernel" for model in ("mid", "1 of 1") for layer in ("a", "1 of 1")
     }
 

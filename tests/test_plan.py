@@ -268,7 +268,7 @@ TABLE = {
         [attribute("body/mid/w"), attribute("body/head/w"), attribute("head/w")],
         [attribute("mid/w"), attribute("head/w")],
         {},
-        dict.fromkeys(["body/mid/w", "body/head/w", "head/w"], AMBIGUOUS),
+        {"body/mid/w": "mid/w"} | dict.fromkeys(["body/head/w", "head/w"], AMBIGUOUS),
     ),
     "unwrapped, and the wrapper had a head as well": (
         [attribute("mid/w"), attribute("head/w")],

@@ -37,7 +37,7 @@ class CheckpointSource:
             self._reader: Any = tf.compat.v1.train.NewCheckpointReader(self._prefix)
         except _READER_ERRORS as error:
             raise UnreadableCheckpointError(self.path, _first_line(error)) from error
-        self.layout = Layout("objects" if self._reader.has_tensor(_GRAPH_KEY) else "names")
+        self.layout = Layout("objects" if self._reader.has_tensor(_GRAPH_KEY) else "ops")
 
     @cached_property
     def entries(self) -> Sequence[Entry]:
@@ -127,6 +127,7 @@ def _entry(key: str, shape: tuple[int, ...], dtype: Any, names: Names) -> Entry:
         "internal" if unreadable else names.group,
         dtype.size,
         names.nameless,
+        ops=names.given,
     )
 
 

@@ -43,12 +43,13 @@ def _called_otherwise(held: Sequence[Held], graph: _Graph, layout: Layout) -> li
     """Return the model's variables under the names of a layout, their own ones for people to read and to select by."""
     if layout.kind == "names":
         return list(held)
-    is_graph = layout.kind == "objects"
-    if is_graph:
-        names = graph.lacking_names(held)
-    else:
-        names = graph.layer_names(held) if layout.kind == "layers" else _stored_names(graph, layout)
-    return [_renamed(each, names.get(id(each.variable), ()), is_more=is_graph) for each in held]
+    if layout.kind == "objects":
+        return [_renamed(each, each.lacking, is_more=True) if each.lacking else each for each in held]
+    if layout.kind == "ops":
+        ops = graph.layer_names(held, keeps_top=False)
+        return [replace(each, entry=replace(each.entry, ops=ops.get(id(each.variable), ()))) for each in held]
+    names = graph.layer_names(held) if layout.kind == "layers" else _stored_names(graph, layout)
+    return [_renamed(each, names.get(id(each.variable), ()), is_more=False) for each in held]
 
 
 def _renamed(held: Held, called: Sequence[Name], *, is_more: bool) -> Held:
@@ -119,23 +120,17 @@ class _Graph:
     def names(self, leaves: Sequence[int]) -> Mapping[int, Names]:
         return names_of_graph(self._nodes(), leaves)
 
-    def lacking_names(self, held: Sequence[Held]) -> Mapping[int, Sequence[Name]]:
-        """Return the names that the variables would have in a file that lacks names of layers, by the variables' ids."""
-        leaves = [self._places[id(each.variable)] for each in held if id(each.variable) in self._places]
-        found = names_of_graph(self._nodes(), leaves, lacking=True)
-        return {id(raw(self.things[place])): names.paths for place, names in found.items()}
-
     def _nodes(self) -> list[Node]:
         return [
             Node(edges, _full_name(thing), _label(thing)) for thing, edges in zip(self.things, self.edges, strict=True)
         ]
 
-    def layer_names(self, held: Sequence[Held]) -> Mapping[int, Sequence[Name]]:
+    def layer_names(self, held: Sequence[Held], *, keeps_top: bool = True) -> Mapping[int, tuple[Name, ...]]:
         """Return the variables' names by those of their layers, by the variables' ids."""
         leaves = {
             self._places[id(each.variable)]: own_name(each.handle) for each in held if id(each.variable) in self._places
         }
-        found = layer_names(self._nodes(), leaves)
+        found = layer_names(self._nodes(), leaves, keeps_top=keeps_top)
         return {id(raw(self.things[place])): names for place, names in found.items()}
 
     def tops(self) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -223,20 +218,20 @@ def _hold(variable: Any, owner: Any, names: Names, group: Group) -> Held:
         given = (name_of(variable.path),)
         if _keras.is_seed(owner) or variable.path.endswith("seed_generator_state"):
             group = "seed"
-    paths = (
-        (*names.paths, *_otherwise(names.paths, owner)) or given or (name_of(raw(variable).name.removesuffix(":0")),)
-    )
-    shape = shape_of(variable)
-    dtype = raw(variable).dtype.base_dtype
-    entry = Entry(paths[0].text, paths, given, shape, dtype.name, group, dtype.size)
-    return Held(entry, raw(variable), variable, owner if _keras.is_layer(owner) else None)
+    value = raw(variable)
+    if _keras.is_layer(owner) and value is variable:
+        given = (name_of(value.name.removesuffix(":0")),)
+    paths = (*names.paths, *_otherwise(names.paths, owner)) or given or (name_of(value.name.removesuffix(":0")),)
+    dtype = value.dtype.base_dtype
+    entry = Entry(paths[0].text, paths, given, shape_of(variable), dtype.name, group, dtype.size)
+    return Held(entry, value, variable, owner if _keras.is_layer(owner) else None, names.lacking)
 
 
 def _otherwise(names: Sequence[Name], owner: Any) -> Iterator[Name]:
     """Yield the names under which the other family of Keras knows a variable."""
     ours, theirs = _keras.other_name(owner)
-    for name in names:
-        if ours and name.segments[-1] == ours:
+    for name in names if ours else ():
+        if name.segments[-1] == ours:
             yield replace(name, segments=(*name.segments[:-1], theirs))
 
 
@@ -252,5 +247,5 @@ def _distinct(held: Sequence[Held]) -> list[Held]:
             entry = Entry(
                 shown.text, (shown, *entry.paths), entry.given, entry.shape, entry.dtype, entry.group, entry.itemsize
             )
-        distinct.append(Held(entry, each.variable, each.handle, each.owner))
+        distinct.append(replace(each, entry=entry) if times > 1 else each)
     return distinct

@@ -1,0 +1,87 @@
+"""What several names of a variable, each leading to a tensor, come to. Pure; standard library only."""
+
+from __future__ import annotations
+
+import enum
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["paths", "given", "ops"]
+
+
+class Grade(enum.IntEnum):
+    """How sure a name is of a tensor: a rename rule said it, it was chosen by a person, it is a number among as many."""
+
+    SAID = 0
+    NAMED = 1
+    NUMBERED = 2
+    UNDECIDED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One name of a variable leads to a tensor."""
+
+    target: int
+    source: int
+    grade: Grade
+    kind: Kind
+
+
+Settled = tuple[Grade, Collection[int]]
+
+
+def settled_by(claims: Iterable[Claim]) -> dict[int, Settled]:
+    """Return for each variable the surest grade and its candidates, of both kinds of names together."""
+    held: dict[int, dict[tuple[Kind, Grade], set[int]]] = defaultdict(lambda: defaultdict(set))
+    for claim in claims:
+        held[claim.target][claim.kind, claim.grade].add(claim.source)
+    return {t: _agreed(found) for t, found in held.items()}
+
+
+def _agreed(found: Mapping[tuple[Kind, Grade], set[int]]) -> Settled:
+    """Return what paths and given names agree on; a chosen name is surer than a place, else a conflict is undecided."""
+    if said := {s for (_, grade), sources in found.items() if grade is Grade.SAID for s in sources}:
+        return Grade.SAID, said | {s for (_, grade), sources in found.items() if grade is Grade.NAMED for s in sources}
+    called: Kind = "ops" if any(kind == "ops" for kind, _ in found) else "given"
+    (by_path, paths), (by_given, given) = _surest(found, "paths"), _surest(found, called)
+    if by_path is Grade.UNDECIDED and paths and by_given is Grade.NUMBERED and paths != given:
+        return Grade.UNDECIDED, paths | given  # A number says nothing against a doubt.
+    if Grade.UNDECIDED in (by_path, by_given):
+        return min((by_path, paths), (by_given, given), key=lambda each: (each[0], not each[1]))
+    if paths & given or (by_given, by_path) == (Grade.NAMED, Grade.NUMBERED):
+        return min(by_path, by_given), paths | given if paths & given else given
+    return Grade.UNDECIDED, paths | given
+
+
+def _surest(found: Mapping[tuple[Kind, Grade], set[int]], kind: Kind) -> tuple[Grade, set[int]]:
+    for grade in (Grade.NAMED, Grade.NUMBERED):
+        if found.get((kind, grade)):
+            return grade, found[kind, grade]
+    return Grade.UNDECIDED, found.get((kind, Grade.UNDECIDED), set())
+
+
+def contested(settled: dict[int, Settled], claims: Iterable[Claim]) -> dict[int, Settled]:
+    """Leave undecided what several variables claim, unless each has a path to it that was chosen.
+
+    Several paths lead to one tensor if a layer was tied in the file and is not in the model: each of them is right.
+    """
+    rivals: dict[int, set[int]] = defaultdict(set)
+    for t, (grade, candidates) in settled.items():
+        if grade in (Grade.NAMED, Grade.NUMBERED):
+            for s in candidates:
+                rivals[s].add(t)
+    paths = {(claim.target, claim.source) for claim in claims if claim.grade is Grade.NAMED and claim.kind == "paths"}
+    lost = {t for s, ts in rivals.items() if len(ts) > 1 and not all((t, s) in paths for t in ts) for t in ts}
+    return {t: (Grade.UNDECIDED, found[1]) if t in lost else found for t, found in settled.items()}
+
+
+def filled(settled: Mapping[int, Settled], claims: Sequence[Claim]) -> dict[int, Settled]:
+    """Return what is settled, and what the weaker claims say of variables and tensors about which nothing else does."""
+    taken = {s for grade, found in settled.values() if grade is not Grade.UNDECIDED for s in found}
+    open_to = [claim for claim in claims if claim.source not in taken or claim.grade is Grade.SAID]
+    weaker = contested(settled_by(open_to), open_to)
+    decided = {t: found for t, found in settled.items() if found[0] is not Grade.UNDECIDED}
+    return {**settled, **weaker, **decided}
