@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,59 +41,65 @@ def cnn(k: Any, n: Called) -> Any:
 def nested(k: Any, n: Called) -> Any:
     """A Functional model within one, with a Sequential one within; every layer of one shape."""
     layers = k.layers
-    deep = k.Sequential(
-        [layers.Input([4]), layers.Dense(4, name=n("up")), layers.Dense(4, name=n("down"))], name=n("deep")
-    )
     inner_in = layers.Input([4], name=n("inner_in"))
     x = layers.LayerNormalization(name=n("norm"))(layers.Dense(4, name=n("first"))(inner_in))
-    inner = k.Model(inner_in, layers.Dense(4, name=n("last"))(deep(x)), name=n("inner"))
+    x = _stack(k, n, "deep", ["up", "down"])(x)
+    inner = k.Model(inner_in, layers.Dense(4, name=n("last"))(x), name=n("inner"))
     inputs = layers.Input([4], name=n("features"))
     x = inner(layers.Dense(4, activation="tanh", name=n("before"))(inputs))
-    side = k.Sequential(
-        [layers.Input([4]), layers.Dense(4, name=n("up")), layers.Dense(4, name=n("down"))], name=n("side")
-    )
-    return k.Model(inputs, layers.Dense(2, name=n("out"))(side(x)), name=n("outer"))
+    x = _stack(k, n, "side", ["left", "right"])(x)
+    return k.Model(inputs, layers.Dense(2, name=n("out"))(x), name=n("outer"))
+
+
+def twins(k: Any, n: Called) -> Any:
+    """Two models within, whose layers have the same names."""
+    inputs = k.layers.Input([4], name=n("features"))
+    x = _stack(k, n, "lower", ["up", "down"])(inputs)
+    x = _stack(k, n, "upper", ["up", "down"])(x)
+    return k.Model(inputs, k.layers.Dense(2, name=n("out"))(x), name=n("outer"))
+
+
+def _stack(k: Any, n: Called, name: str, names: Sequence[str]) -> Any:
+    """A Sequential model of dense layers of one shape."""
+    return k.Sequential([k.layers.Input([4]), *(k.layers.Dense(4, name=n(each)) for each in names)], name=n(name))
 
 
 def sequential(k: Any, n: Called) -> Any:
     """A Sequential model, one within it, and layers without weights between."""
     layers = k.layers
-    inner = k.Sequential([layers.Input([5]), layers.Dense(5, name=n("a")), layers.ReLU(name=n("on"))], name=n("body"))
+    body = [layers.Input([5]), layers.Dense(5, name=n("a")), layers.ReLU(name=n("on"))]
     stem = [layers.Input([6, 2]), layers.Flatten(name=n("flat")), layers.Dense(5, name=n("stem"))]
-    return k.Sequential([*stem, inner, layers.PReLU(name=n("slope")), layers.Dense(5, name=n("head"))], name=n("stack"))
+    head = [layers.PReLU(name=n("slope")), layers.Dense(5, name=n("head"))]
+    return k.Sequential([*stem, k.Sequential(body, name=n("body")), *head], name=n("stack"))
 
 
 def lstm(k: Any, n: Called) -> Any:
-    inputs = k.layers.Input([4, 3], name=n("series"))
+    inputs = k.layers.Input([2, 3], name=n("series"))
     x = k.layers.LSTM(4, return_sequences=True, name=n("lower"))(inputs)
-    x = k.layers.LSTM(4, return_sequences=True, name=n("middle"))(x)
     return k.Model(inputs, k.layers.Dense(4, name=n("out"))(k.layers.LSTM(4, name=n("upper"))(x)), name=n("reader"))
 
 
 def gru(k: Any, n: Called) -> Any:
-    inputs = k.layers.Input([4, 3], name=n("series"))
+    inputs = k.layers.Input([2, 3], name=n("series"))
     x = k.layers.GRU(3, return_sequences=True, name=n("lower"))(inputs)
-    x = k.layers.GRU(3, reset_after=False, return_sequences=True, name=n("plain"))(x)
-    x = k.layers.GRU(3, return_sequences=True, name=n("upper"))(x)
+    x = k.layers.GRU(3, reset_after=False, return_sequences=True, name=n("upper"))(x)
     return k.Model(inputs, k.layers.SimpleRNN(3, name=n("out"))(x), name=n("reader"))
 
 
 def bidirectional(k: Any, n: Called) -> Any:
     layers = k.layers
-    inputs = layers.Input([4, 4], name=n("series"))
+    inputs = layers.Input([2, 4], name=n("series"))
     x = layers.Bidirectional(layers.LSTM(2, return_sequences=True, name=n("both")), name=n("lower"))(inputs)
-    back = layers.GRU(2, return_sequences=True, go_backwards=True, name=n("back"))
-    x = layers.Bidirectional(
-        layers.GRU(2, return_sequences=True, name=n("ahead")), backward_layer=back, name=n("middle")
-    )(x)
-    x = layers.Bidirectional(layers.LSTM(2, name=n("again")), merge_mode="sum", name=n("upper"))(x)
+    ahead = layers.LSTM(2, name=n("ahead"))
+    back = layers.LSTM(2, go_backwards=True, name=n("back"))
+    x = layers.Bidirectional(ahead, backward_layer=back, name=n("upper"))(x)
     return k.Model(inputs, layers.Dense(2, name=n("out"))(x), name=n("reader"))
 
 
 def cells(k: Any, n: Called) -> Any:
     """Recurrent cells in `RNN`, alone and stacked, and a layer for every step."""
     layers = k.layers
-    inputs = layers.Input([4, 3], name=n("series"))
+    inputs = layers.Input([2, 3], name=n("series"))
     x = layers.RNN(layers.GRUCell(3, name=n("one")), return_sequences=True, name=n("single"))(inputs)
     stacked = [layers.LSTMCell(3, name=n("under")), layers.LSTMCell(3, name=n("over"))]
     x = layers.RNN(stacked, return_sequences=True, name=n("tower"))(x)
@@ -134,7 +140,7 @@ def separable(k: Any, n: Called) -> Any:
 def shared(k: Any, n: Called) -> Any:
     """A layer that is called twice, and an inner model that is."""
     layers = k.layers
-    inner = k.Sequential([layers.Input([4]), layers.Dense(4, name=n("twin"))], name=n("inner"))
+    inner = _stack(k, n, "inner", ["twin"])
     left, right = layers.Input([4], name=n("left")), layers.Input([4], name=n("right"))
     once = layers.Dense(4, name=n("once"))
     ahead = layers.Dense(4, name=n("ahead"))(inner(once(left)))
@@ -151,11 +157,6 @@ def subclassed(k: Any, n: Called) -> Any:
             self.dense = k.layers.Dense(4, name=n(f"{name}_dense"))
             self.norm = k.layers.LayerNormalization(name=n(f"{name}_norm"))
 
-        def build(self, shape: Any) -> None:
-            self.dense.build(shape)
-            self.norm.build(shape)
-            super().build(shape)
-
         def call(self, x: Any) -> Any:
             return self.norm(self.dense(x))
 
@@ -165,7 +166,7 @@ def subclassed(k: Any, n: Called) -> Any:
             self.first = k.layers.Dense(4, name=n("first"))
             self.blocks = [Block("block_x"), Block("block_y")]
             self.heads = {"a": k.layers.Dense(4, name=n("head_a")), "b": k.layers.Dense(4, name=n("head_b"))}
-            self.tail = k.Sequential([k.layers.Dense(4, name=n("tail_x")), k.layers.Dense(4, name=n("tail_y"))])
+            self.tail = _stack(k, n, "tail", ["tail_x", "tail_y"])
 
         def call(self, x: Any) -> Any:
             x = self.first(x)
@@ -181,7 +182,7 @@ def images() -> list[Array]:
 
 
 def series() -> list[Array]:
-    return [_noise(2, 4, 3)]
+    return [_noise(2, 2, 3)]
 
 
 def _noise(*shape: int) -> Array:
@@ -209,10 +210,11 @@ class Architecture:
 ARCHITECTURES: Mapping[str, Architecture] = {
     "cnn": Architecture(cnn, images),
     "nested": Architecture(nested, lambda: [_noise(2, 4)]),
+    "twins": Architecture(twins, lambda: [_noise(2, 4)]),
     "sequential": Architecture(sequential, lambda: [_noise(2, 6, 2)]),
     "lstm": Architecture(lstm, series),
     "gru": Architecture(gru, series),
-    "bidirectional": Architecture(bidirectional, lambda: [_noise(2, 4, 4)]),
+    "bidirectional": Architecture(bidirectional, lambda: [_noise(2, 2, 4)]),
     "cells": Architecture(cells, series),
     "attention": Architecture(attention, lambda: [_noise(2, 4, 6)]),
     "embedding": Architecture(embedding, lambda: [np.arange(8).reshape(2, 4)]),
@@ -291,8 +293,7 @@ class Artefact:
     output: Array
 
 
-def written(architecture: Architecture, k: Any, n: Called, write: Write, folder: Path) -> Artefact:
-    model = architecture.built(k, n)
+def written(architecture: Architecture, model: Any, write: Write, folder: Path) -> Artefact:
     return Artefact(write(model, folder), contents(model), architecture.output(model))
 
 
