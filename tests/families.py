@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import tensorflow as tf
@@ -148,6 +150,18 @@ def shared(k: Any, n: Called) -> Any:
     return k.Model([left, right], layers.Dense(2, name=n("out"))(x), name=n("siamese"))
 
 
+def rare(k: Any, n: Called) -> Any:
+    layers = k.layers
+    inputs = layers.Input([2, 4, 4, 2], name=n("film"))
+    sight = layers.ConvLSTM2D(
+        2, 2, recurrent_activation="sigmoid", name=n("sight")
+    )  # Its default is another one in Keras 2.
+    x = layers.GroupNormalization(2, name=n("groups"))(sight(inputs))
+    x = layers.Reshape([3, 6], name=n("line"))(x)
+    x = layers.AdditiveAttention(name=n("look"))([x, x])
+    return k.Model(inputs, layers.PReLU(name=n("slope"))(x), name=n("viewer"))
+
+
 def subclassed(k: Any, n: Called) -> Any:
     """Layers as attributes, in lists, in a tuple and in a dict, and models within, written once for either family."""
 
@@ -204,7 +218,7 @@ class Architecture:
 
     def output(self, model: Any) -> Array:
         inputs = self.inputs()
-        return np.asarray(model(inputs if len(inputs) > 1 else inputs[0], training=False))
+        return np.asarray(tf.cast(model(inputs if len(inputs) > 1 else inputs[0], training=False), "float32"))
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
@@ -220,6 +234,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "embedding": Architecture(embedding, lambda: [np.arange(8).reshape(2, 4)]),
     "separable": Architecture(separable, images),
     "shared": Architecture(shared, lambda: [_noise(2, 4), _noise(2, 4)[::-1].copy()]),
+    "rare": Architecture(rare, lambda: [_noise(2, 2, 4, 4, 2)]),
     "subclassed": Architecture(subclassed, lambda: [_noise(2, 4)]),
 }
 
@@ -242,13 +257,14 @@ def randomized(model: Any) -> Any:
 
 def values_for(variable: Any) -> Array:
     """Return values that no other weight has; a variance is positive."""
-    values = np.random.default_rng().normal(scale=0.5, size=variable.shape).astype(np.float32)
-    return np.abs(values) if "variance" in variable.name else values
+    dtype = tf.as_dtype(variable.dtype)
+    values = np.random.default_rng().normal(scale=0.5, size=variable.shape)
+    return (np.abs(values) if "variance" in variable.name else values).astype(dtype.as_numpy_dtype)
 
 
 def contents(model: Any) -> list[bytes]:
-    """What the weights hold, in an order that does not depend on that of the weights."""
-    return sorted(np.asarray(variable).tobytes() for variable in weights(model))
+    """What the weights hold, in the order of the model."""
+    return [np.asarray(variable).tobytes() for variable in weights(model)]
 
 
 Write = Callable[[Any, Path], Any]
@@ -286,7 +302,7 @@ def legacy_model(model: Any, folder: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """A file, and of the model that wrote it: what its weights held (unordered), and what came out."""
+    """A file, and of the model that wrote it: what its weights held, and what came out."""
 
     path: Any
     contents: list[bytes]
@@ -307,4 +323,31 @@ def written_by_saver(architecture: Architecture, n: Called, folder: Path) -> Art
             variable.load(values_for(variable), session)
         held = session.run(model.variables)
         path = tf.compat.v1.train.Saver(model.variables).save(session, str(folder / "model.ckpt"), global_step=7)
-        return Artefact(path, sorted(value.tobytes() for value in held), session.run(output))
+        return Artefact(path, [value.tobytes() for value in held], session.run(output))
+
+
+def save_with_optimizer(model: Any, folder: Path) -> str:
+    return str(tf.train.Checkpoint(model=model, optimizer=model.optimizer).write(str(folder / "ckpt")))
+
+
+def written_with_older_names(architecture: Architecture, folder: Path) -> Artefact:
+    """As TensorFlow 1.15 calls the weights of recurrent layers: by the layer, without the cell."""
+    model = architecture.built(tf_keras, named)
+    names = {
+        re.sub(r"/(lstm|gru|simple_rnn)_cell/", "/", each.name.removesuffix(":0")): each for each in weights(model)
+    }
+    path = tf.compat.v1.train.Saver(names).save(None, str(folder / "model.ckpt"))
+    return Artefact(path, contents(model), architecture.output(model))
+
+
+def legacy_file(path: Path, layers: Mapping[str, Mapping[str, Array]], *, backend: str = "tensorflow") -> Path:
+    """Write the weights of layers as Keras 2 lays them out."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.encode() for layer in layers]
+        file.attrs["backend"] = backend.encode()
+        for layer, arrays in layers.items():
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = [f"{layer}/{name}:0".encode() for name in arrays]
+            for name, values in arrays.items():
+                group[f"{layer}/{name}:0"] = values
+    return path
