@@ -1,0 +1,320 @@
+"""Files of either Keras family, and of TensorFlow 1, into models of either family that have the same layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import families
+import numpy as np
+import pytest
+import tensorflow as tf
+from families import ARCHITECTURES, FAMILIES, Artefact, Called, named, unnamed
+
+import partial_restore as pr
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file"),
+]
+
+WRITERS: dict[str, tuple[str, families.Write]] = {
+    "tf_keras-save_weights": ("tf_keras", families.save_weights),
+    "tf_keras-checkpoint": ("tf_keras", families.checkpoint),
+    "tf_keras-weights": ("tf_keras", families.legacy_weights),
+    "tf_keras-h5": ("tf_keras", families.legacy_model),
+    "tf_keras-weights_h5": ("tf_keras", families.weights_h5),
+    "tf_keras-archive": ("tf_keras", families.archive),
+    "keras-checkpoint": ("keras", families.checkpoint),
+    "keras-weights_h5": ("keras", families.weights_h5),
+    "keras-archive": ("keras", families.archive),
+    "keras-h5": ("keras", families.legacy_model),
+}
+SAVER = "tf1-saver"
+
+
+class Workshop:
+    """Models and files, each made when it is first asked for."""
+
+    def __init__(self, folder: Callable[[str], Path]) -> None:
+        self._folder = folder
+        self._models: dict[tuple[str, str, str, str], Any] = {}
+        self._artefacts: dict[tuple[str, str, str], Artefact] = {}
+
+    def model(self, use: str, family: str, architecture: str, n: Called) -> Any:
+        """Return the model for this use, be it to write, to restore or to ``restart`` the automatic names."""
+        key = (use, family, architecture, n.__name__)
+        if key not in self._models:
+            if use == "restart":
+                FAMILIES[family].backend.clear_session()
+            self._models[key] = ARCHITECTURES[architecture].built(FAMILIES[family], n)
+        return self._models[key]
+
+    def artefact(self, writer: str, architecture: str, n: Called) -> Artefact:
+        key = (writer, architecture, n.__name__)
+        if key not in self._artefacts:
+            self._artefacts[key] = self._written(writer, architecture, n, self._folder("-".join(key)))
+        return self._artefacts[key]
+
+    def _written(self, writer: str, architecture: str, n: Called, folder: Path) -> Artefact:
+        if writer == SAVER:
+            self._models.clear()  # A layer of tf_keras that is made in a graph breaks those made outside before.
+            return families.written_by_saver(ARCHITECTURES[architecture], n, folder)
+        family, write = WRITERS[writer]
+        return families.written(
+            ARCHITECTURES[architecture], self.model("write", family, architecture, n), write, folder
+        )
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(tmp_path_factory.mktemp)
+
+
+def is_complete(writer: str, architecture: str) -> bool:
+    """Say whether a writer stores the architecture, and all of it."""
+    lost = {
+        "keras-h5": {"subclassed"},  # Keras does not write subclassed models as legacy files.
+        "tf_keras-h5": {"subclassed"},
+        SAVER: {"twins"},  # Keras 2 names the layers `up` and `up_1`, without their models.
+        "keras-checkpoint": {"subclassed", "cells"},  # TensorFlow does not see what Keras 3 keeps in lists and dicts.
+    }
+    return architecture not in lost.get(writer, ())
+
+
+PAIRS = [(w, a) for a in ARCHITECTURES for w in [*WRITERS, SAVER] if is_complete(w, a)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("n", [named, unnamed])
+@pytest.mark.parametrize(("writer", "architecture"), PAIRS)
+def test_the_same_layers_load_completely_and_give_the_same_output(
+    writer: str, architecture: str, n: Called, family: str, workshop: Workshop
+) -> None:
+    artefact = workshop.artefact(writer, architecture, n)
+    model = families.randomized(workshop.model("restore", family, architecture, n))
+
+    report = pr.restore_subset(model, artefact.path, strict=True)
+
+    assert_complete(report, model, artefact)
+    np.testing.assert_allclose(ARCHITECTURES[architecture].output(model), artefact.output, rtol=1e-5, atol=1e-6)
+
+
+RESTARTED = ["cnn", "bidirectional", "cells", "attention", "subclassed"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("writer", "architecture"), [(w, a) for w, a in PAIRS if a in RESTARTED and w in WRITERS])
+def test_names_made_up_again_from_the_first_load_completely(
+    writer: str, architecture: str, family: str, workshop: Workshop
+) -> None:
+    """In a new process Keras counts from the start; the file may have any numbers."""
+    artefact = workshop.artefact(writer, architecture, unnamed)
+    model = families.randomized(workshop.model("restart", family, architecture, unnamed))
+
+    report = pr.restore_subset(model, artefact.path, strict=True)
+
+    assert_complete(report, model, artefact)
+    np.testing.assert_allclose(ARCHITECTURES[architecture].output(model), artefact.output, rtol=1e-5, atol=1e-6)
+
+
+def assert_complete(report: pr.Report, model: Any, artefact: Artefact) -> None:
+    """Assert that every weight was loaded, and that the report counts all there is on either side."""
+    assert [each for each in report.initialized if "seed" not in each.name] == []
+    assert len(report.loaded) == len(families.weights(model))
+    assert len(report.loaded) + len(report.initialized) == len(model.variables)
+    assert len(report.loaded) + len(report.skipped) == len(pr.list_checkpoint(artefact.path))
+    assert sorted(families.contents(model)) == sorted(artefact.contents)
+
+
+LOST = {"subclassed": {"blocks", "heads"}, "cells": {"tower"}}
+"""What Keras 3 keeps in lists and dicts, which `tf.train.Checkpoint` does not save."""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("architecture", LOST)
+def test_what_a_checkpoint_of_keras_3_lacks_is_told(architecture: str, family: str, workshop: Workshop) -> None:
+    artefact = workshop.artefact("keras-checkpoint", architecture, named)
+    model = families.randomized(workshop.model("restore", family, architecture, named))
+    before = families.contents(model)
+
+    with pytest.raises(pr.MissingError) as caught:
+        pr.restore_subset(model, artefact.path, strict=True)
+    assert {name.partition("/")[0] for name in caught.value.names} == LOST[architecture]
+    assert families.contents(model) == before
+
+    report = pr.restore_subset(model, artefact.path)
+    assert {each.name.partition("/")[0] for each in report.initialized if "seed" not in each.name} == LOST[architecture]
+    for old, new, written in zip(before, families.contents(model), artefact.contents, strict=True):
+        assert new in (old, written)
+    assert len(report.loaded) == sum(old != new for old, new in zip(before, families.contents(model), strict=True))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_layers_of_one_name_in_two_models_are_not_taken_for_each_other(family: str, workshop: Workshop) -> None:
+    """TensorFlow 1 calls them ``up`` and ``up_1``, and nothing tells which of the two models each was in."""
+    artefact = workshop.artefact(SAVER, "twins", named)
+    model = families.randomized(workshop.model("restore", family, "twins", named))
+    before = families.contents(model)
+
+    report = pr.plan_subset(model, artefact.path, on_mismatch="initialize").report
+    pr.restore_subset(model, artefact.path, include="out")
+
+    assert "out/kernel" in {each.name for each in report.loaded}
+    for old, new, written in zip(before, families.contents(model), artefact.contents, strict=True):
+        assert new in (old, written)
+
+
+OPTIMIZED = {
+    "tf_keras-save_weights": families.save_weights,
+    "tf_keras-checkpoint": families.save_with_optimizer,
+    "tf_keras-h5": families.legacy_model,
+    "tf_keras-weights_h5": families.weights_h5,
+    "tf_keras-archive": families.archive,
+    "keras-checkpoint": families.save_with_optimizer,
+    "keras-weights_h5": families.weights_h5,
+    "keras-archive": families.archive,
+    "keras-h5": families.legacy_model,
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("writer", OPTIMIZED)
+def test_the_optimizer_of_either_family_is_left_alone(writer: str, family: str, tmp_path: Path) -> None:
+    architecture = ARCHITECTURES["cnn"]
+    saved = trained(architecture.built(FAMILIES[writer.partition("-")[0]], named))
+    artefact = families.written(architecture, saved, OPTIMIZED[writer], tmp_path)
+    model = trained(architecture.built(FAMILIES[family], named))
+    state = [np.asarray(variable) for variable in optimizer_variables(model)]
+
+    report = pr.restore_subset(model, artefact.path, strict=True)
+
+    assert sorted(families.contents(model)) == sorted(artefact.contents)
+    np.testing.assert_allclose(architecture.output(model), artefact.output, rtol=1e-5, atol=1e-6)
+    for ours, kept in zip(optimizer_variables(model), state, strict=True):
+        np.testing.assert_array_equal(ours, kept)
+    assert len(report.loaded) == len(families.weights(model))
+    assert {each.reason for each in report.skipped} <= {
+        "optimizer state is not restored",
+        "metric state is not restored",
+        "bookkeeping of the file, not a weight",
+        "the state of a random generator is not restored",
+    }
+
+
+def trained(model: Any) -> Any:
+    model.compile("adam", "mse")
+    model.fit(np.ones([2, 6, 6, 2], np.float32), np.ones([2, 3], np.float32), verbose=0)
+    return model
+
+
+def optimizer_variables(model: Any) -> list[Any]:
+    variables = model.optimizer.variables
+    return list(variables() if callable(variables) else variables)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("architecture", ["lstm", "gru", "bidirectional"])
+def test_recurrent_layers_as_older_versions_called_them(architecture: str, family: str, tmp_path: Path) -> None:
+    artefact = families.written_with_older_names(ARCHITECTURES[architecture], tmp_path)
+    model = ARCHITECTURES[architecture].built(FAMILIES[family], named)
+
+    pr.restore_subset(model, artefact.path, strict=True)
+
+    assert sorted(families.contents(model)) == sorted(artefact.contents)
+    np.testing.assert_allclose(ARCHITECTURES[architecture].output(model), artefact.output, rtol=1e-5, atol=1e-6)
+
+
+HALVES = ["float16", "bfloat16", "mixed_bfloat16"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("policy", HALVES)
+def test_every_policy_of_dtypes_goes_over_bit_by_bit(writer: str, policy: str, family: str, tmp_path: Path) -> None:
+    architecture = families.Architecture(lambda k, n: halved(k, n, policy), ARCHITECTURES["nested"].inputs)
+    saved, write = WRITERS[writer]
+    artefact = families.written(architecture, architecture.built(FAMILIES[saved], named), write, tmp_path)
+    model = architecture.built(FAMILIES[family], named)
+
+    report = pr.restore_subset(model, artefact.path, strict=True, cast="never")
+
+    assert_complete(report, model, artefact)
+    np.testing.assert_allclose(architecture.output(model), artefact.output, rtol=0.05, atol=0.05)
+
+
+def halved(k: Any, n: Called, policy: str) -> Any:
+    inputs = k.layers.Input([4], name=n("features"))
+    x = k.layers.LayerNormalization(name=n("norm"), dtype=policy)(k.layers.Dense(4, name=n("a"), dtype=policy)(inputs))
+    return k.Model(inputs, k.layers.Dense(2, name=n("out"))(x), name=n("half"))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("writer", WRITERS)
+def test_statistics_that_a_layer_computes_with_are_taken_over(writer: str, family: str, tmp_path: Path) -> None:
+    """`Normalization` keeps its statistics in variables and computes with what it made of them."""
+    architecture = families.Architecture(normalized, ARCHITECTURES["nested"].inputs)
+    saved, write = WRITERS[writer]
+    artefact = families.written(architecture, adapted(architecture, FAMILIES[saved], 3), write, tmp_path)
+    model = adapted(architecture, FAMILIES[family], 1)
+
+    report = pr.restore_subset(model, artefact.path, strict=True)
+
+    assert not report.initialized
+    np.testing.assert_allclose(architecture.output(model), artefact.output, rtol=1e-5, atol=1e-6)
+
+
+def normalized(k: Any, n: Called) -> Any:
+    inputs = k.layers.Input([4], name=n("features"))
+    x = k.layers.Normalization(name=n("scaled"))(inputs)
+    return k.Model(inputs, k.layers.Dense(2, name=n("out"))(x), name=n("normalized"))
+
+
+def adapted(architecture: families.Architecture, k: Any, scale: float) -> Any:
+    model = architecture.build(k, named)
+    model.get_layer("scaled").adapt(scale * np.random.default_rng(int(scale)).normal(size=[8, 4]) + scale)
+    return model
+
+
+def backward(k: Any) -> Any:
+    back = k.layers.LSTM(2, go_backwards=True, name="d")
+    return k.layers.Bidirectional(k.layers.LSTM(2, name="c"), backward_layer=back, name="a")
+
+
+# fmt: off
+DIFFERENCES = {
+    # how it is made, on what: {what one weight is called as an op (Keras 3, Keras 2), and in `tf.train.Checkpoint`}
+    "dense": (lambda k: k.layers.Dense(2, name="a"), [2, 3], ("a/kernel", "a/kernel"), ("_kernel", "kernel")),
+    "embedding": (lambda k: k.layers.Embedding(5, 2, name="a"), [2, 3], ("a/embeddings", "a/embeddings"), ("_embeddings", "embeddings")),
+    "conv": (lambda k: k.layers.Conv2D(2, 2, name="a"), [2, 4, 4, 2], ("a/kernel", "a/kernel"), ("_kernel", "kernel")),
+    "transposed": (lambda k: k.layers.Conv2DTranspose(2, 2, name="a"), [2, 4, 4, 2], ("a/kernel", "a/kernel"), ("kernel", "kernel")),
+    "depthwise": (lambda k: k.layers.DepthwiseConv2D(2, name="a"), [2, 4, 4, 2], ("a/kernel", "a/depthwise_kernel"), ("kernel", "depthwise_kernel")),
+    "separable": (lambda k: k.layers.SeparableConv2D(2, 2, name="a"), [2, 4, 4, 2], ("a/depthwise_kernel", "a/depthwise_kernel"), ("depthwise_kernel", "depthwise_kernel")),
+    "batch norm": (lambda k: k.layers.BatchNormalization(name="a"), [2, 3], ("a/moving_variance", "a/moving_variance"), ("moving_variance", "moving_variance")),
+    "layer norm": (lambda k: k.layers.LayerNormalization(name="a"), [2, 3], ("a/gamma", "a/gamma"), ("gamma", "gamma")),
+    "normalization": (lambda k: k.layers.Normalization(name="a"), [2, 3], ("a/mean", "a/mean"), ("adapt_mean", "mean")),
+    "lstm": (lambda k: k.layers.LSTM(2, name="a"), [2, 2, 3], ("a/lstm_cell/kernel", "a/lstm_cell/kernel"), ("cell/kernel", "cell/kernel")),
+    "conv lstm": (lambda k: k.layers.ConvLSTM2D(2, 2, name="a"), [2, 2, 4, 4, 2], ("a/conv_lstm_cell/kernel", "a/kernel"), ("cell/kernel", "cell/kernel")),
+    "cell": (lambda k: k.layers.RNN(k.layers.GRUCell(2, name="c"), name="a"), [2, 2, 3], ("a/c/kernel", "a/c/kernel"), ("cell/kernel", "cell/kernel")),
+    "every step": (lambda k: k.layers.TimeDistributed(k.layers.Dense(2, name="c"), name="a"), [2, 2, 3], ("a/c/kernel", "a/kernel"), ("layer/_kernel", "layer/kernel")),
+    "bidirectional": (lambda k: k.layers.Bidirectional(k.layers.LSTM(2, name="c"), name="a"), [2, 2, 3], ("a/backward_c/lstm_cell/bias", "a/backward_c/lstm_cell/bias"), ("backward_layer/cell/bias", "backward_layer/cell/bias")),
+    "backward": (backward, [2, 2, 3], ("a/d/lstm_cell/bias", "a/backward_d/lstm_cell/bias"), ("backward_layer/cell/bias", "backward_layer/cell/bias")),
+    "einsum": (lambda k: k.layers.EinsumDense("ab,bc->ac", 2, name="a"), [2, 3], ("a/kernel", "a/kernel"), ("_kernel", "kernel")),
+}
+# fmt: on
+"""What the families call otherwise, and some that one might take for it. Besides: the parts of `MultiHeadAttention` are
+``query/kernel`` as ops and ``_query_dense/_kernel`` or ``_query_dense/kernel`` as keys. A Functional model is
+``functional_1`` in Keras 3 and ``model_1`` in Keras 2. Keras 3 stores no `StackedRNNCells` in `tf.train.Checkpoint`. In a
+graph of TensorFlow 1 no layer is called after the Sequential or Functional model in which it stands."""
+
+
+@pytest.mark.parametrize("layer", DIFFERENCES)
+def test_the_families_differ_as_the_table_says(layer: str, tmp_path: Path) -> None:
+    make, shape, names, keys = DIFFERENCES[layer]
+    for k, name, key in zip(FAMILIES.values(), names, keys, strict=True):
+        made = make(k)
+        made(np.zeros(shape, np.float32))
+        called = {getattr(each, "path", each.name).removesuffix(":0") for each in made.variables}
+        path = tf.train.Checkpoint(made).write(str(tmp_path / k.__name__))
+        assert name in called
+        assert f"{key}/.ATTRIBUTES/VARIABLE_VALUE" in dict(tf.train.list_variables(path))

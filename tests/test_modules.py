@@ -1,0 +1,247 @@
+"""Models that are no Keras model: Sonnet's modules, layers alone, and what holds models of either family of Keras."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import families
+import numpy as np
+import pytest
+import sonnet as snt
+import tensorflow as tf
+from families import ARCHITECTURES, FAMILIES, Array, named
+
+import partial_restore as pr
+
+Values = dict[str, Array]
+
+
+class Net(snt.Module):
+    """What Sonnet has: convolution, averages that move, an MLP, a list, a core; and a head that may have a name."""
+
+    def __init__(self, *, blocks: int = 2, classes: int = 2, head: str = "head") -> None:
+        super().__init__(name="net")
+        self.conv = snt.Conv2D(2, 2)
+        self.norm = snt.BatchNorm(create_scale=True, create_offset=True)
+        self.mlp = snt.nets.MLP([3, 3])
+        self.blocks = [snt.Linear(3) for _ in range(blocks)]
+        self.core = snt.LSTM(3)
+        setattr(self, head, snt.Linear(classes))
+        self._head = head
+
+    def __call__(self, image: Any, *, is_training: bool) -> Any:
+        x = tf.reduce_mean(self.norm(self.conv(image), is_training=is_training), [1, 2])
+        x = self.mlp(x)
+        for block in self.blocks:
+            x = block(x)
+        x, _ = self.core(x, self.core.initial_state(x.shape[0]))
+        return getattr(self, self._head)(x)
+
+
+def built(module: Any) -> Any:
+    module(tf.ones([1, 4, 4, 2]), is_training=True)
+    return randomized(module)
+
+
+def randomized(module: Any) -> Any:
+    rng = np.random.default_rng()
+    for variable in module.variables:
+        variable.assign(tf.cast(rng.uniform(1, 9, size=variable.shape), variable.dtype))
+    return module
+
+
+def values(module: Any) -> Values:
+    """What a module holds, by the attributes that lead there."""
+    return {"/".join(map(str, path)): variable.numpy() for path, variable in _leaves(module)}
+
+
+def _leaves(module: Any) -> Sequence[Any]:
+    return [
+        (path, leaf)
+        for path, leaf in module._flatten(with_path=True, predicate=lambda leaf: isinstance(leaf, tf.Variable))
+    ]
+
+
+def saved(module: Any, folder: Path, **parts: Any) -> str:
+    return str(tf.train.Checkpoint(module=module, **parts).write(str(folder / "ckpt")))
+
+
+def assert_equal(ours: Values, theirs: Values) -> None:
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        np.testing.assert_array_equal(ours[name], value, err_msg=name)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_module_of_sonnet_takes_its_own_checkpoint(tmp_path: Path) -> None:
+    source, module = built(Net()), built(Net())
+
+    report = pr.restore_subset(module, saved(source, tmp_path), strict=True)
+
+    assert not report.initialized
+    assert len(report.loaded) == len(module.variables)
+    assert_equal(values(module), values(source))
+
+
+def test_a_module_of_sonnet_beside_an_optimizer(tmp_path: Path) -> None:
+    source, module = built(Net()), built(Net())
+    optimizer = snt.optimizers.Adam(0.1)
+    optimizer.apply([tf.ones_like(each) for each in source.trainable_variables], source.trainable_variables)
+
+    pr.restore_subset(module, saved(source, tmp_path, optimizer=optimizer), strict=True)
+
+    assert_equal(values(module), values(source))
+
+
+def test_a_module_of_sonnet_with_another_head(tmp_path: Path) -> None:
+    source, module = built(Net()), built(Net(classes=5, head="scores"))
+    kept = {name: value for name, value in values(module).items() if name.startswith("scores")}
+
+    report = pr.restore_subset(module, saved(source, tmp_path))
+
+    assert {each.name for each in report.initialized} == {"scores/w", "scores/b"}
+    assert {each.name.rpartition("/")[2] for each in report.skipped if "head" in each.name} == {"w", "b"}
+    theirs = {name: value for name, value in values(source).items() if not name.startswith("head")}
+    assert_equal(values(module), theirs | kept)
+
+
+def test_a_module_of_sonnet_with_another_number_of_blocks(tmp_path: Path) -> None:
+    """A place in a list tells nobody which of the blocks it was."""
+    source, module = built(Net()), built(Net(blocks=3))
+    path = saved(source, tmp_path)
+    before = values(module)
+
+    with pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(module, path)
+    assert {name.partition("/")[0] for name in caught.value.names} == {"blocks"}
+    assert_equal(values(module), before)
+
+    pr.restore_subset(module, path, exclude="blocks")
+    blocks = {name: value for name, value in before.items() if name.startswith("blocks")}
+    theirs = {name: value for name, value in values(source).items() if not name.startswith("blocks")}
+    assert_equal(values(module), theirs | blocks)
+
+
+def test_a_part_of_a_module_of_sonnet(tmp_path: Path) -> None:
+    source, module = built(Net()), built(Net())
+    before = values(module)
+
+    pr.restore_subset(module, saved(source, tmp_path), include=module.mlp)
+
+    mlp = {name: value for name, value in values(source).items() if name.startswith("mlp")}
+    assert_equal(values(module), before | mlp)
+
+
+Make = Callable[[Any], Any]
+LAYERS: dict[str, tuple[Make, list[int]]] = {
+    "dense": (lambda k: k.layers.Dense(3, name="alone"), [2, 4]),
+    "norm": (lambda k: k.layers.BatchNormalization(name="alone"), [2, 4]),
+    "lstm": (lambda k: k.layers.LSTM(3, name="alone"), [2, 2, 4]),
+    "bidirectional": (lambda k: k.layers.Bidirectional(k.layers.GRU(3, name="inner"), name="alone"), [2, 2, 4]),
+    "depthwise": (lambda k: k.layers.DepthwiseConv2D(2, name="alone"), [2, 4, 4, 2]),
+    "sequential": (lambda k: k.Sequential([k.layers.Dense(3, name="a"), k.layers.Dense(3, name="b")]), [2, 3]),
+    "unnamed": (lambda k: k.Sequential([k.layers.Dense(3), k.layers.Dense(3)]), [2, 3]),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("other", FAMILIES)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_is_a_model(layer: str, other: str, family: str, tmp_path: Path) -> None:
+    make, shape = LAYERS[layer]
+    source, target = make(FAMILIES[other]), make(FAMILIES[family])
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    for each in (source, target):
+        each(image)
+        families.randomized(each)
+
+    report = pr.restore_subset(target, saved(source, tmp_path), strict=True)
+
+    assert len(report.loaded) == len(families.weights(target))
+    assert sorted(families.contents(target)) == sorted(families.contents(source))
+    np.testing.assert_allclose(target(image), source(image), rtol=1e-5, atol=1e-6)
+
+
+class Holder(tf.Module):
+    """A module that holds a model of Keras and a variable of its own."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.scale = tf.Variable(np.random.default_rng().normal(size=[3]).astype(np.float32))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("other", FAMILIES)
+@pytest.mark.parametrize("architecture", ["cnn", "nested", "bidirectional"])
+def test_a_module_may_hold_a_model_of_either_family(architecture: str, other: str, family: str, tmp_path: Path) -> None:
+    build = ARCHITECTURES[architecture].built
+    source, target = Holder(build(FAMILIES[other], named)), Holder(build(FAMILIES[family], named))
+
+    report = pr.restore_subset(target, saved(source, tmp_path), strict=True)
+
+    assert len(report.loaded) == len(families.weights(target.model)) + 1
+    assert sorted(families.contents(target.model)) == sorted(families.contents(source.model))
+    np.testing.assert_array_equal(target.scale, source.scale)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("other", FAMILIES)
+def test_a_model_in_memory_is_a_checkpoint_for_the_other_family(other: str, family: str) -> None:
+    architecture = ARCHITECTURES["nested"]
+    source, target = architecture.built(FAMILIES[other], named), architecture.built(FAMILIES[family], named)
+
+    pr.restore_subset(target, source, strict=True)
+
+    assert sorted(families.contents(target)) == sorted(families.contents(source))
+
+
+ONE_FAMILY = """
+import sys
+import numpy as np
+import {family} as k
+import tensorflow as tf
+import partial_restore as pr
+
+layers = [k.layers.Input([2]), k.layers.Dense(2, name="a"), k.layers.Dense(1, name="b")]
+model = k.Sequential(layers)
+model.save_weights(r"{folder}/model.weights.h5")
+model.save(r"{folder}/model.keras")
+model.save(r"{folder}/model.h5")
+tf.train.Checkpoint(model=model).write(r"{folder}/ckpt")
+before = "{other}" in sys.modules
+for name in ("model.weights.h5", "model.keras", "model.h5", "ckpt"):
+    print(pr.restore_subset(model, r"{folder}/" + name, strict=True))
+pr.restore_subset(model, r"{folder}/ckpt", include="a", initialize="rerun")
+pr.restore_subset(model, r"{folder}/ckpt", include=model.layers[-1], initialize={{"a": "zeros"}})
+pr.save_subset(model, r"{folder}/part", include="a")
+pr.restore_subset(model, model)
+assert ("{other}" in sys.modules) == before, "a verb imported {other}"
+"""
+
+CALLBACK = """
+model.compile("sgd", "mse")
+restore = pr.RestoreSubset(r"{folder}/ckpt")
+model.fit(np.ones([2, 2]), np.ones([2, 1]), verbose=0, callbacks=[restore])
+assert len(restore.report.loaded) == 4
+assert ("{other}" in sys.modules) == before, "the callback imported {other}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("family", "other", "code"),
+    [
+        ("keras", "tf_keras", ONE_FAMILY + CALLBACK),
+        ("tf_keras", "keras", ONE_FAMILY),
+        ("tf_keras", "keras", ONE_FAMILY + CALLBACK),
+    ],
+    ids=["keras", "tf_keras", "tf_keras-callback"],
+)
+def test_who_uses_one_family_never_gets_the_other(family: str, other: str, code: str, tmp_path: Path) -> None:
+    code = code.format(family=family, other=other, folder=tmp_path)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
+    assert ran.returncode == 0, ran.stderr[-500:]
