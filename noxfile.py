@@ -57,7 +57,7 @@ def tests(session: nox.Session) -> None:
 def matrix(session: nox.Session, tensorflow: str) -> None:
     """Run the tests on every Python with every TensorFlow that has wheels for it."""
     _install(session, "test", is_editable=True)
-    session.install("-q", f"tensorflow=={tensorflow}")
+    session.install("-q", f"tensorflow=={tensorflow}", f"tf_keras=={tensorflow.rpartition('.')[0]}.*")
     session.run("pytest", *session.posargs, env=SETTINGS)
 
 

@@ -144,6 +144,13 @@ def test_folder_that_was_moved(tmp_path: Path) -> None:
     assert "v" in [tensor.name for tensor in pr.list_checkpoint(tmp_path / "new")]
 
 
+def test_folder_of_shards_that_was_moved(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    saved_by_saver(tmp_path / "old", VALUES, version=1, sharded=True)
+    shutil.move(tmp_path / "old", tmp_path / "new")
+    assert {tensor.name for tensor in pr.list_checkpoint(tmp_path / "new")} == VALUES.keys()
+
+
 def test_state_file_that_names_what_is_gone(tmp_path: Path) -> None:
     manager = tf.train.CheckpointManager(tf.train.Checkpoint(v=tf.Variable(1.0)), str(tmp_path), 3)
     manager.save()

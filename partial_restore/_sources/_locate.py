@@ -78,11 +78,14 @@ def _prefixes_of(text: str) -> list[str]:
 
 def _v1_pattern(prefix: str, count: str) -> str:
     """Return how TensorFlow writes the path of a sharded V1 checkpoint: literally with question marks."""
-    present = set(_glob(f"{prefix}-?????-of-{count}"))
+    pattern = f"{prefix}-?????-of-{count}"
+    present = set(_glob(pattern))
+    if not present:
+        raise CheckpointNotFoundError(pattern, [pattern], _neighbours(prefix))
     missing = [name for i in range(int(count)) if (name := f"{prefix}-{i:05d}-of-{count}") not in present]
     if missing:
         raise UnreadableCheckpointError(prefix, f"shards are missing: {', '.join(map(os.path.basename, missing))}")
-    return f"{prefix}-?????-of-{count}"
+    return pattern
 
 
 def _in_folder(folder: str) -> str:
