@@ -112,7 +112,10 @@ def _source_names(sides: _Sides, s: int, kind: Kind) -> Iterable[tuple[Name, int
     renamed, entry = sides.renamed[s], sides.sources[s]
     if renamed is not None:
         return renamed.names
-    return () if entry.nameless else [(name, 0) for name in _names(entry, kind)]
+    names = _names(entry, kind)
+    if kind == "paths" and not names:
+        names = entry.given  # Nothing leads to it but what it was called.
+    return () if entry.nameless else [(name, 0) for name in names]
 
 
 def _renamed_claims(ours: Sequence[Row], theirs: Sequence[Row], sides: _Sides, kind: Kind) -> Iterator[Claim]:

@@ -225,6 +225,10 @@ def layer_names(
 def _flat(path: Path, nodes: Sequence[Node], own: str, keeps_top: bool) -> Iterator[Name]:
     members = members_on(path)
     steps = [i for i in range(len(path) - 1) if nodes[path[i].node].label and path[i].segment not in TRANSPARENT]
+    if not steps:  # A weight of the model itself, or of what is no layer.
+        yield _raw(path)
+    if not steps and len(path) > 1:
+        return
     inner = max((i for i in steps[1:] if i in members), default=0)
     tops = steps[:1] if keeps_top else []
     open_steps = [i for i in steps if path[i].segment not in _WRAPPED]
