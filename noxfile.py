@@ -87,3 +87,10 @@ def bench(session: nox.Session) -> None:
     """Measure first restores beside TensorFlow's own, each way in fresh processes."""
     _install(session)
     session.run("python", "benchmarks/restore.py", *session.posargs, env=SETTINGS)
+
+
+@nox.session
+def wrong(session: nox.Session) -> None:
+    """Count wrong loads of ours and of TensorFlow's and Keras' own ways on the same generated models."""
+    _install(session, "test", is_editable=True)
+    session.run("python", "benchmarks/wrong_loads.py", *session.posargs, env=SETTINGS)
