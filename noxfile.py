@@ -76,7 +76,21 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def proof(session: nox.Session) -> None:
+    """Restore thousands of generated models and hold every variable against its origin; the argument is how many."""
+    _install(session, "test", is_editable=True)
+    session.run("python", "-m", "generated", *session.posargs, env={**SETTINGS, "PYTHONPATH": "tests"})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure first restores beside TensorFlow's own, each way in fresh processes."""
     _install(session)
     session.run("python", "benchmarks/restore.py", *session.posargs, env=SETTINGS)
+
+
+@nox.session
+def wrong(session: nox.Session) -> None:
+    """Count wrong loads of ours and of TensorFlow's and Keras' own ways on the same generated models."""
+    _install(session, "test", is_editable=True)
+    session.run("python", "benchmarks/wrong_loads.py", *session.posargs, env=SETTINGS)

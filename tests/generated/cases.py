@@ -1,0 +1,195 @@
+"""A case: a model, a format, edits. It is saved, edited and restored, and every variable held against its origin."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+import partial_restore as pr
+from generated.edits import edited
+from generated.files import FORMATS, contents, is_writable
+from generated.models import Built, Owner, built, compiled
+from generated.oracle import Side, certain, unseen
+from generated.specs import Draw, Layer, is_possible, shown
+from partial_restore._targets import open_target
+
+Values = dict[Owner, np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All of a case as data; the same seed gives the same case."""
+
+    seed: int
+    saved: Layer
+    edited: Layer
+    edits: tuple[str, ...]
+    form: str
+    is_compiled: bool
+    is_compiled_later: bool
+    starts_anew: bool
+    ahead: int
+
+    def __str__(self) -> str:
+        flags = [flag for flag in ("is_compiled", "is_compiled_later", "starts_anew") if getattr(self, flag)]
+        return (
+            f"seed {self.seed}: {self.form}, edits {', '.join(self.edits) or 'none'} {' '.join(flags)}\n"
+            f"saved\n{shown(self.saved, 1)}\nedited\n{shown(self.edited, 1)}"
+        )
+
+
+def case_of(seed: int) -> Case:
+    draw = Draw(seed)
+    saved = draw.model()
+    while not is_possible(saved):
+        saved = draw.model()
+    after, edits = edited(draw, saved, draw.chance.choice([0, 1, 1, 1, 2, 2, 3]))
+    is_compiled = draw.chance.random() < 0.5
+    forms = [form for form in FORMATS if is_writable(form, saved, is_compiled=is_compiled)]
+    chance = draw.chance
+    return Case(
+        seed, saved, after, edits, chance.choice(forms), is_compiled,
+        is_compiled_later=chance.random() < 0.3, starts_anew=chance.random() < 0.3, ahead=chance.choice([0, 0, 1, 2]),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A case that was saved: what its variables held, and which of the values are in the file."""
+
+    case: Case
+    side: Side
+    checkpoint: Any
+    values: Values
+    held: set[bytes]
+
+
+def save(case: Case, folder: Path) -> Saved:
+    """Build and save the model of a case, among names that other models took before."""
+    keras.utils.clear_session(free_memory=False)
+    for _ in range(case.ahead):
+        keras.layers.Dense(1)
+    made = built(case.saved)
+    if case.is_compiled:
+        compiled(made)
+    values = held(made)
+    with quiet():
+        checkpoint = FORMATS[case.form](made.model, folder)
+    return Saved(case, _side(made, case.form), checkpoint, values, contents(checkpoint))
+
+
+def rebuild(saved: Saved) -> Built:
+    """Build the edited model as a user would, later in the process or in another one."""
+    if saved.case.starts_anew:
+        keras.utils.clear_session(free_memory=False)
+    made = built(saved.case.edited)
+    if saved.case.is_compiled_later:
+        compiled(made)
+    return made
+
+
+def held(made: Built) -> Values:
+    return {owner: variable.numpy() for owner, variable in made.owners.items()}
+
+
+def _side(made: Built, form: str) -> Side:
+    return Side(made.spec, {owner: tuple(variable.shape) for owner, variable in made.owners.items()}, form)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of the variables: how many of each class, and a line on each that should not be.
+
+    ``right``, ``wrong``, ``unseen`` (see the oracle), ``changed`` (to a value of no variable that was saved), ``missed``
+    (a right value is in the file), ``missed certain`` (and the names are all given), ``fresh`` (rightly left alone).
+    """
+
+    case: Case
+    counts: Counter[str]
+    defects: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.case), *self.defects])
+
+
+def judge(saved: Saved, made: Built, before: Values, after: Values, told: Mapping[Owner, str] | None = None) -> Verdict:
+    """Hold every variable against its true origin."""
+    side = _side(made, saved.case.form)
+    excused, sure = unseen(saved.side, side), certain(saved.side, side)
+    origins = {value.tobytes(): owner for owner, value in saved.values.items()}
+    counts: Counter[str] = Counter()
+    defects: list[str] = []
+    for owner, value in after.items():
+        origin = saved.values.get(owner)
+        has_right = origin is not None and origin.shape == value.shape and origin.tobytes() in saved.held
+        counts["had"] += has_right
+        found = origins.get(value.tobytes())
+        is_sure = has_right and owner[0] in sure
+        if value.tobytes() == before[owner].tobytes():
+            verdict = "missed certain" if is_sure else "missed" if has_right else "fresh"
+        elif found is None:
+            verdict = "changed"
+        elif found == owner:
+            verdict = "right"
+        else:
+            verdict = "unseen" if (excused.get(owner[0]), owner[1]) == found else "wrong"
+        reason = (told or {}).get(owner, "")
+        if verdict.startswith("missed"):
+            counts[f"{verdict}: {reason or 'untold'}"] += 1
+        counts[verdict] += 1
+        if verdict in ("wrong", "changed", "missed certain"):
+            defects.append(f"{verdict}: {owner} holds {found}; told: {reason}")
+    return Verdict(saved.case, counts, tuple(defects))
+
+
+def ours(saved: Saved, made: Built) -> Verdict:
+    """Restore with `restore_subset`, leaving out what it refuses, and judge."""
+    before = held(made)
+    counts: Counter[str] = Counter()
+    defects: list[str] = []
+    exclude: list[str] = []
+    told: dict[str, str] = {}
+    for _ in range(2):
+        try:
+            with quiet():
+                report = pr.restore_subset(
+                    made.model, saved.checkpoint, exclude=exclude or None, on_mismatch="initialize"
+                )
+            told = {i.variable.key: i.reason for i in (*report.loaded, *report.initialized)} | told
+            break
+        except pr.AmbiguousError as error:
+            told |= {m.target.key: "undecidable" for m in error.refused}
+            counts["refused"] += 1
+            if exclude:
+                defects.append(f"refused again: {error}")
+            exclude = list(error.names)
+        except pr.NothingLoadedError as error:
+            told |= {m.target.key: m.reason for m in error.decision.matches if m.target.key not in told}
+            counts["nothing"] += 1
+            break
+        except pr.RestoreError as error:
+            defects.append(f"refused: {type(error).__name__}: {error}")
+            break
+        except Exception as error:  # noqa: BLE001  Whatever it is, it is a defect.
+            defects.append(f"crashed: {type(error).__name__}: {error}")
+            break
+        defects += [f"changed after an error: {o}" for o, v in held(made).items() if v.tobytes() != before[o].tobytes()]
+    keys = {id(variable): key for key, variable in open_target(made.model, None).variables.items()}
+    reasons = {owner: told.get(keys.get(id(variable.value), ""), "?") for owner, variable in made.owners.items()}
+    verdict = judge(saved, made, before, held(made), reasons)
+    return Verdict(saved.case, verdict.counts + counts, (*defects, *verdict.defects))

@@ -1,0 +1,138 @@
+"""What should have happened to every variable, told from the specs alone. Pure: no file, no TensorFlow.
+
+Two things are decided here. *Certain* is a layer of which every name from the root down was given by a person, is kept
+by the format, and did not change: missing it is a defect. *Unseen* is the documented limit: layers without names
+which, in their scope, are as many as before and of the same classes, variables, shapes and (for models) contents, one
+after the other, look the same to anyone who has no names; what stood in the same place is then loaded, though the
+identities moved. A wrong load is forgiven only if it is this very one, and if all models around the layer are known by
+name or look the same as well. Everything else that goes to a variable of another origin is wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from generated.files import ARRAYS, CHECKPOINTS, LABELLED
+from generated.specs import Layer
+
+Label = tuple[str, ...]
+"""A given name, or the class by which layers without names are counted."""
+
+Shapes = Mapping[tuple[int, str], tuple[int, ...]]
+"""The shapes of a model's variables by their owners."""
+
+GIVEN = "given"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A model as a file of one format, or a tool that has only that file, may know it."""
+
+    spec: Layer
+    shapes: Shapes
+    form: str
+
+    def label(self, home: Layer, member: Layer, around: Sequence[Layer]) -> Label:
+        """Return the name of a member as far as the format keeps it."""
+        if home.kind == "net" and member.home == "attribute":
+            return GIVEN, member.key
+        if home.kind == "net" and self.form in CHECKPOINTS:
+            return ("dropped", str(member.uid))  # Keras does not let TensorFlow see what is in lists and dicts.
+        if home.kind == "net" and self.form not in LABELLED and self.form != "unlabelled":
+            return (GIVEN, member.key) if member.home == "dict" else ("list",)
+        is_deferred = home.kind == "sequential" and not home.builds
+        if (
+            self.form in CHECKPOINTS
+            and is_deferred
+            and any(each.kind == "net" and not each.is_buildable for each in around)
+        ):
+            return (
+                "place",
+            )  # Its layers are built in the scope of the subclassed model, which is all that is recorded.
+        if member.name and self.form != "unlabelled":
+            return GIVEN, member.name
+        return (member.home if home.kind == "net" else "layers", _class(member))
+
+    def looks(self, member: Layer, around: Sequence[Layer]) -> object:
+        """Return all that is visible of a layer but its own name."""
+        if not member.is_container:
+            return sorted((role, shape) for (uid, role), shape in self.shapes.items() if uid == member.uid)
+        inner = (*around, member)
+        return member.kind, [
+            (self.label(member, each, inner), self.looks(each, inner)) for each in self.counted(member)
+        ]
+
+    def counted(self, home: Layer) -> list[Layer]:
+        """Return the members that have variables."""
+        held = {uid for uid, _ in self.shapes}
+        return [each for each in home.distinct() if any(below.uid in held for below in each.walk())]
+
+
+def _class(layer: Layer) -> str:
+    return f"{layer.kind}{layer.is_buildable}" if layer.kind == "net" else layer.kind
+
+
+def certain(saved: Side, edited: Side) -> set[int]:
+    """Return the layers whose names are all given, kept and the same on both sides, and those of no other layer."""
+    before, after = _given(saved, saved.spec, ()), _given(edited, _same(saved.spec, edited.spec), ())
+    once = _once(before) & _once(after)
+    return {uid for uid, path in before.items() if path in once and after.get(uid) == path}
+
+
+def _once(paths: Mapping[int, tuple[str, ...] | None]) -> set[tuple[str, ...] | None]:
+    times = Counter(paths.values())
+    return {path for path in paths.values() if path is not None and times[path] == 1}
+
+
+def _same(saved: Layer, edited: Layer) -> Layer:
+    """Return the model within a model that was wrapped around it."""
+    return next(each for each in edited.walk() if each.uid == saved.uid)
+
+
+def _given(side: Side, home: Layer, around: Sequence[Layer]) -> dict[int, tuple[str, ...] | None]:
+    found: dict[int, tuple[str, ...] | None] = {}
+    inner = (*around, home)
+    for member in home.distinct():
+        label = side.label(home, member, inner)
+        own = (label[1],) if label[0] == GIVEN else None
+        if member.kind == "functional" and home.kind != "net" and side.form in (*CHECKPOINTS, *ARRAYS):
+            own = ()  # Keras names what is in an inner Functional model without the model.
+        found[member.uid] = own
+        for uid, path in _given(side, member, inner).items():
+            found[uid] = None if own is None or path is None else (*own, *path)
+    return found
+
+
+def unseen(saved: Side, edited: Side) -> dict[int, int]:
+    """Return for each layer of the edited model which saved one stood where it stands, if nothing tells them apart."""
+    return dict(_in_order(saved, edited, saved.spec, _same(saved.spec, edited.spec), ((), ())))
+
+
+def _in_order(
+    saved: Side, edited: Side, before: Layer, after: Layer, around: tuple[Sequence[Layer], Sequence[Layer]]
+) -> Sequence[tuple[int, int]]:
+    inner = ((*around[0], before), (*around[1], after))
+    theirs, ours = _groups(saved, before, inner[0]), _groups(edited, after, inner[1])
+    pairs: list[tuple[int, int]] = []
+    for label in ours.keys() & theirs.keys():
+        is_given, is_alone = label[0] == GIVEN, len(ours[label]) == len(theirs[label]) == 1
+        is_same = _looks(edited, ours[label], inner[1]) == _looks(saved, theirs[label], inner[0])
+        for mine, yours in zip(ours[label], theirs[label], strict=False):
+            if mine.is_container and mine.kind == yours.kind and (is_same or is_alone):
+                pairs.extend(_in_order(saved, edited, yours, mine, inner))
+            elif is_same and not is_given:
+                pairs.append((mine.uid, yours.uid))
+    return pairs
+
+
+def _looks(side: Side, members: Sequence[Layer], around: Sequence[Layer]) -> list[object]:
+    return [side.looks(member, around) for member in members]
+
+
+def _groups(side: Side, home: Layer, around: Sequence[Layer]) -> dict[Label, list[Layer]]:
+    groups: dict[Label, list[Layer]] = {}
+    for member in side.counted(home):
+        groups.setdefault(side.label(home, member, around), []).append(member)
+    return groups
