@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from partial_restore._keys import Below, Prefix, Row, below, common
+from partial_restore._keys import VARIABLES, Below, Key, Prefix, Row, below, common
 
 Root = tuple[Prefix, Prefix]
 """What is set aside: of the checkpoint's names, and of the model's."""
@@ -21,12 +21,17 @@ _MOST_DEPTH = 6
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """What is left of both sides below a root of each, and the (variable, tensor) pairs that meet there."""
+    """What is left of both sides below a root of each, and the (variable, tensor) pairs that meet there.
+
+    It ``is_evident`` if a chosen name is among what meets, or if all of both sides meets, or if the roots say nothing:
+    numbers alone do not tell where a model went.
+    """
 
     root: Root
     ours: Below
     theirs: Below
     pairs: frozenset[tuple[int, int]]
+    is_evident: bool = True
 
     @property
     def sources(self) -> set[int]:
@@ -47,16 +52,22 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> lis
     fitting = [each for each in full if each.pairs]
     if not fitting:
         return (_agreeing([top for root in roots for top in _tops(ours, theirs, root)]) if tops else []) or full[:1]
-    best = _best(fitting, len({row.entry for row in ours}), len({row.entry for row in theirs}))
+    best = _best(fitting, len(_entries(ours)), len(_entries(theirs)))
     if not tops or len(best) > 1:
         return best
     held = best[0].pairs
-    rivals = [top for top in _tops(ours, theirs, best[0].root) if len(top.pairs) >= len(held) and not top.pairs <= held]
+    rivals = [
+        top
+        for top in _tops(ours, theirs, best[0].root)
+        if len(top.pairs) >= len(held) and not top.pairs <= held and (top.is_evident or not best[0].is_evident)
+    ]
     return sorted([*best, *rivals], key=lambda each: len(each.pairs), reverse=True)
 
 
 def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
     """Say whether the first alignment stands against its rivals: it explains every tensor, and more than any of them."""
+    if not found[0].is_evident:
+        return False
     if len(found) == 1:
         return True
     deep = {row.entry for row in theirs if len(row.segments) > 1}
@@ -65,7 +76,14 @@ def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
 
 def _alignment(ours: Iterable[Row], theirs: Iterable[Row], root: Root) -> Alignment:
     here, there = below(ours, root[1]), below(theirs, root[0])
-    return _telling(root, here, there) if all(root) else Alignment(root, here, there, _pairs(here, there, 0))
+    pairs = _pairs(here, there, 1 if all(root) else 0)
+    is_plain = _says_nothing(root[0], theirs) and _says_nothing(root[1], ours)
+    is_evident = is_plain or _is_told(here, there) or len(pairs) == len(_entries(ours)) == len(_entries(theirs))
+    return Alignment(root, here, there, pairs, is_evident)
+
+
+def _entries(rows: Iterable[Row]) -> set[int]:
+    return {row.entry for row in rows}
 
 
 def _best(fitting: Sequence[Alignment], targets: int, sources: int) -> list[Alignment]:
@@ -117,7 +135,16 @@ def _says_nothing(root: Prefix, rows: Iterable[Row]) -> bool:
 
 
 def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:
-    return Alignment(root, ours, theirs, _pairs(ours, theirs, 1))
+    return Alignment(root, ours, theirs, _pairs(ours, theirs, 1), _is_told(ours, theirs))
+
+
+def _is_told(ours: Below, theirs: Below) -> bool:
+    """Say whether a segment that somebody chose is in what meets, besides the names of variables."""
+    return any(isinstance(part, str) for _, _, key in common(ours, theirs) for part in _layers_in(key))
+
+
+def _layers_in(key: Key) -> Key:
+    return key[: key.index(VARIABLES)] if VARIABLES in key else key[:-1]
 
 
 def _pairs(ours: Below, theirs: Below, least: int) -> frozenset[tuple[int, int]]:

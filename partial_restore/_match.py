@@ -55,7 +55,8 @@ def pair(
     sides = _Sides(targets, sources, renamed, AUTOMATIC | frozenset(automatic) | uniquified(everyone))
     by_path, path_roots = _said_by("paths", sides)
     by_given, given_roots = _said_by("given", sides)
-    settled = contested(settled_by([*by_path, *by_given]), [*by_path, *by_given])
+    placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
+    settled = contested(settled_by([*by_path, *by_given], placed), [*by_path, *by_given])
     by_op, op_roots = _said_by("ops", sides) if any(entry.ops for entry in targets) else ([], ())
     nameless: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for s, entry in enumerate(sources):
@@ -139,7 +140,7 @@ def _claims(ours: Sequence[Row], found: Iterable[Alignment], sides: _Sides, kind
     for each in found:
         is_spread = kind == "given" or (kind == "ops" and not _is_whole(each, sides))
         spread = _spread(ours, sides.targets) if is_spread else set()
-        wrong = disproved(each.ours, each.theirs)
+        wrong = disproved(each.ours, each.theirs, sides.are_alike)
         for t, s, key in common(each.ours, each.theirs):
             is_doubtful = t in spread or is_below(key, wrong)
             grade = Grade.NAMED if is_said(key) else Grade.UNDECIDED if is_doubtful else Grade.NUMBERED

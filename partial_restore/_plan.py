@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from partial_restore._cast import Cast, is_castable
+from partial_restore._keys import VARIABLES
 from partial_restore._match import Pairing, pair
 from partial_restore._select import Renamed, Rule, Test, apply_rules
 from partial_restore._settle import Grade
@@ -126,7 +127,8 @@ def _doubted(matches: Sequence[Match]) -> tuple[Match, ...]:
     """Refuse with a mismatch all else of a layer that it speaks against, whether its own variable is selected or not.
 
     It disproves a number by which alone the layer is known. And a recurrent layer whose bias has another shape
-    computes its gates otherwise (``reset_after`` of a GRU, cuDNN), though its kernels look alike.
+    computes its gates otherwise (``reset_after`` of a GRU, cuDNN), though its kernels look alike. Where a file only numbers
+    the variables of a layer, it may be one of another type.
     """
     wrong = {_layer(match): match for match in matches if match.source and match.source.shape != match.target.shape}
     gates = {
@@ -141,6 +143,8 @@ def _doubted(matches: Sequence[Match]) -> tuple[Match, ...]:
             return match
         if layer in gates:
             reason = "the bias of its recurrent layer has another shape, so that its gates are computed otherwise"
+        elif match.source and VARIABLES in match.source.paths[0].segments:
+            reason = f"its file only numbers the variables of a layer, and {wrong[layer].target.name} has another shape"
         elif match.reason == _REASONS[Grade.NUMBERED]:
             reason = f"its layer is known by a number only, and {wrong[layer].target.name} has another shape"
         else:

@@ -33,26 +33,33 @@ class Claim:
 Settled = tuple[Grade, Collection[int]]
 
 
-def settled_by(claims: Iterable[Claim]) -> dict[int, Settled]:
-    """Return for each variable the surest grade and its candidates, of both kinds of names together."""
+def settled_by(claims: Iterable[Claim], placed: Collection[int] = ()) -> dict[int, Settled]:
+    """Return for each variable the surest grade and its candidates, of both kinds of names together.
+
+    The variables that are ``placed`` have a path; of these a number in a given name tells nothing to which no path leads.
+    """
     held: dict[int, dict[tuple[Kind, Grade], set[int]]] = defaultdict(lambda: defaultdict(set))
     for claim in claims:
         held[claim.target][claim.kind, claim.grade].add(claim.source)
-    return {t: _agreed(found) for t, found in held.items()}
+    return {t: _agreed(found, is_placed=t in placed) for t, found in held.items()}
 
 
-def _agreed(found: Mapping[tuple[Kind, Grade], set[int]]) -> Settled:
+def _agreed(found: Mapping[tuple[Kind, Grade], set[int]], *, is_placed: bool) -> Settled:
     """Return what paths and given names agree on; a chosen name is surer than a place, else a conflict is undecided."""
     if said := {s for (_, grade), sources in found.items() if grade is Grade.SAID for s in sources}:
         return Grade.SAID, said | {s for (_, grade), sources in found.items() if grade is Grade.NAMED for s in sources}
     called: Kind = "ops" if any(kind == "ops" for kind, _ in found) else "given"
     (by_path, paths), (by_given, given) = _surest(found, "paths"), _surest(found, called)
-    if by_path is Grade.UNDECIDED and paths and by_given is Grade.NUMBERED and paths != given:
-        return Grade.UNDECIDED, paths | given  # A number says nothing against a doubt.
+    if is_placed and by_given is Grade.NUMBERED and not paths:
+        return Grade.UNDECIDED, given
+    if Grade.NUMBERED in (by_path, by_given) and Grade.UNDECIDED in (by_path, by_given) and paths and given:
+        return (Grade.NUMBERED if paths == given else Grade.UNDECIDED), paths | given  # No number settles a doubt.
     if Grade.UNDECIDED in (by_path, by_given):
         return min((by_path, paths), (by_given, given), key=lambda each: (each[0], not each[1]))
-    if paths & given or (by_given, by_path) == (Grade.NAMED, Grade.NUMBERED):
-        return min(by_path, by_given), paths | given if paths & given else given
+    if paths & given:
+        return min(by_path, by_given), paths | given
+    if by_path is not by_given:  # A chosen name is surer than a number.
+        return min((by_path, paths), (by_given, given))
     return Grade.UNDECIDED, paths | given
 
 

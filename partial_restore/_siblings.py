@@ -1,39 +1,46 @@
 """Which numbered layers are not what their number says, because other things lie below. Pure; standard library only.
 
-Where layers are known by numbers alone, two of them may have changed places, or one of them its type. Then what lies
-below them differs, and that tells.
+Layers that are known by numbers alone are taken together or not at all. If two of them changed places, or one went and
+another came, then something below them differs somewhere; and nobody can say how far it has moved the others.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from partial_restore._keys import Below, Key, Part
+from partial_restore._keys import Below, Key, Part, common
 
 _Rests = Mapping[int, set[Key]]
 """The names that each entry has below a numbered layer."""
 
 
-def disproved(ours: Below, theirs: Below) -> set[Key]:
+def disproved(ours: Below, theirs: Below, are_alike: Callable[[int, int], bool]) -> set[Key]:
     """Return the keys of the numbered layers that cannot be taken for each other.
 
-    Other variables of its own disprove a layer. And if some of the layers that are numbered together lack something that
-    they had, others have something that they lacked, and it is not the same for all, then they have changed places.
+    A layer is disproved by other variables of its own, and so are those that are numbered together with it; all of them
+    if something came or went below some and not below all, and the rest of them if one has another shape.
     """
     here, there = _by_layer(ours), _by_layer(theirs)
-    found: set[Key] = set()
-    rows: dict[Key, dict[Key, tuple[frozenset[Key], frozenset[Key]]]] = defaultdict(dict)
+    rows: dict[Key, set[tuple[frozenset[Key], frozenset[Key]]]] = defaultdict(set)
+    doubtful: set[Key] = set()
     for layer in here.keys() & there.keys():
         more, less = _unmet(here[layer], there[layer]), _unmet(there[layer], here[layer])
-        if any(len(rest) == 1 for rest in (*more, *less)):
-            found.add(layer)
-        rows[(*layer[:-1], layer[-1][0])][layer] = more, less
-    for layers in rows.values():
-        kinds = set(layers.values())
-        if len(kinds) > 1 and any(more for more, _ in kinds) and any(less for _, less in kinds):
-            found.update(layers)
-    return found
+        rows[_row(layer)].add((more, less))
+        if len(rows[_row(layer)]) > 1 or any(len(rest) == 1 for rest in (*more, *less)):
+            doubtful.add(_row(layer))
+    unlike = _layers_of(key for t, s, key in common(ours, theirs) if not are_alike(t, s))
+    doubtful |= {_row(layer) for layer in unlike}
+    return {layer for layer in here.keys() & there.keys() if _row(layer) in doubtful and layer not in unlike}
+
+
+def _row(layer: Key) -> Key:
+    """Return what the layers that are numbered together have in common."""
+    return (*layer[:-1], layer[-1][0])
+
+
+def _layers_of(keys: Iterable[Key]) -> set[Key]:
+    return {key[: i + 1] for key in keys for i in range(len(key) - 1) if not isinstance(key[i], str)}
 
 
 def _by_layer(side: Below) -> dict[Key, dict[int, set[Key]]]:

@@ -425,7 +425,12 @@ def test_an_inner_layer_is_not_taken_for_an_outer_one_of_its_name(tmp_path: Path
     source = chained()
     path, outer = saved(tmp_path, source), source.blocks[0].kernel.numpy()
     target = built(Chain(Layers.Dense(4, name="b"), Layers.Dense(7), name="net"))
-    pr.restore_subset(target, path)
+    with unchanged(target), pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, path)  # The layer at the second place is another one, so the first may be, too.
+    assert {each.key for match in caught.value.refused for each in match.candidates} == {
+        f"blocks/0/{name}/.ATTRIBUTES/VARIABLE_VALUE" for name in ("_kernel", "bias")
+    }
+    pr.restore_subset(target, path, rename={"blocks/0": "blocks/0"})
     np.testing.assert_array_equal(target.blocks[0].kernel.numpy(), outer)
 
 
