@@ -28,22 +28,39 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
     """Return the leaves whose full name tells the layer.
 
     Keras records ``net/kernel`` for any layer of a subclassed model that has no ``build``. So a full name counts for
-    what belongs to a member of a layer list, if it has a segment for every layer from there on, and if no other owner
-    shares its stem (members of two lists may have one name). Of what no attribute leads to there is only the full name.
+    what belongs to a member of a layer list, if it has lost no layer from there on, and if no other owner shares its
+    stem (members of two lists may have one name). Of what no attribute leads to there is only the full name.
     """
     names = Counter(nodes[leaf].full_name for leaf in leaves)
     lost = {leaf for leaf in leaves if leaf not in read and nodes[leaf].full_name and names[nodes[leaf].full_name] == 1}
     if not any(members for _, members in read.values()):
         return lost
     honest = _honest_stems(nodes, leaves, read)
+    more = {leaf: _more(nodes, leaf, read) for leaf in leaves if leaf in read and read[leaf][1]}
+    fronts: dict[int, int] = {}
+    for leaf, extra in more.items():
+        fronts[_home(read[leaf])] = max(extra, fronts.get(_home(read[leaf]), 0))
     return lost | {
         leaf
-        for leaf in leaves
-        if leaf in read
-        and nodes[leaf].full_name
-        and _stem(nodes[leaf]) in honest
-        and _has_all_layers(nodes, leaf, read)
+        for leaf, extra in more.items()
+        if nodes[leaf].full_name and _stem(nodes[leaf]) in honest and extra == fronts[_home(read[leaf])]
     }
+
+
+def _more(nodes: Sequence[Node], leaf: int, read: Read) -> int:
+    """Return how many segments a full name has before those of the objects from the last member of a layer list on.
+
+    It is the same for all of a list: one that has less has lost a layer.
+    """
+    path, members = read[leaf]
+    below = [step for step in path[members[-1] :] if step.segment not in TRANSPARENT and not is_list(nodes[step.node])]
+    return len((nodes[leaf].full_name or "").split("/")) - len(below)
+
+
+def _home(reading: tuple[Path, Sequence[int]]) -> int:
+    """Return the node of the last layer list on a path."""
+    path, members = reading
+    return path[members[-1] - 1].node if members[-1] else 0
 
 
 def _honest_stems(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[str]:
@@ -58,15 +75,6 @@ def _honest_stems(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> s
         for stem, lists in owners.items()
         if len(lists) == 1 or (None not in lists.values() and len(set(lists.values())) == len(lists))
     }
-
-
-def _has_all_layers(nodes: Sequence[Node], leaf: int, read: Read) -> bool:
-    """Say whether the full name has a segment for every object from the last member of a layer list on."""
-    path, members = read[leaf]
-    if not members:
-        return False
-    below = [step for step in path[members[-1] :] if step.segment not in TRANSPARENT and not is_list(nodes[step.node])]
-    return len((nodes[leaf].full_name or "").split("/")) >= len(below)
 
 
 def _stem(node: Node) -> str:
@@ -112,9 +120,7 @@ def _members(nodes: Sequence[Node], read: Read) -> dict[int, dict[int, list[list
     found: dict[int, dict[int, list[list[str]]]] = defaultdict(lambda: defaultdict(list))
     for leaf, (path, members) in read.items():
         if members:
-            last = members[-1]
-            home = path[last - 1].node if last else 0
-            found[home][path[last].node].append((nodes[leaf].full_name or "").split("/")[:-1])
+            found[_home((path, members))][path[members[-1]].node].append((nodes[leaf].full_name or "").split("/")[:-1])
     return found
 
 

@@ -68,11 +68,12 @@ def _label(group: Group, i: int, labels: Mapping[Group, str], layout: Layout) ->
 
 def _may_be_place(segment: str, label: str) -> bool:
     """Say whether a segment may be the class of a layer that is called so: ``fc`` is not that of ``dense_3``."""
-    base = _base(label)
-    return bool(label) and (base not in AUTOMATIC or base == _base(segment))
+    base = base_of(label)
+    return bool(label) and (base not in AUTOMATIC or base == base_of(segment))
 
 
-def _base(segment: str) -> str:
+def base_of(segment: str) -> str:
+    """Return the class of a layer in a list, without the number of its place."""
     found = _NUMBERED.fullmatch(segment)
     return found[1] if found else segment
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from partial_restore._cast import Cast, is_castable
-from partial_restore._keys import VARIABLES
+from partial_restore._keys import AUTOMATIC, VARIABLES
 from partial_restore._match import Pairing, pair
 from partial_restore._select import Renamed, Rule, Test, apply_rules
 from partial_restore._settle import Grade
@@ -130,7 +130,12 @@ def _doubted(matches: Sequence[Match]) -> tuple[Match, ...]:
     computes its gates otherwise (``reset_after`` of a GRU, cuDNN), though its kernels look alike. Where a file only numbers
     the variables of a layer, it may be one of another type.
     """
-    wrong = {_layer(match): match for match in matches if match.source and match.source.shape != match.target.shape}
+    wrong = {
+        _layer(match): match
+        for match in matches
+        if match.source
+        and (match.source.shape != match.target.shape or _is_of_another_class(match.target, match.source))
+    }
     gates = {
         _layer(match)
         for match in matches
@@ -143,8 +148,10 @@ def _doubted(matches: Sequence[Match]) -> tuple[Match, ...]:
             return match
         if layer in gates:
             reason = "the bias of its recurrent layer has another shape, so that its gates are computed otherwise"
-        elif match.source and VARIABLES in match.source.paths[0].segments:
-            reason = f"its file only numbers the variables of a layer, and {wrong[layer].target.name} has another shape"
+        elif _is_numbered(match):
+            reason = f"the file only numbers the variables of a layer, and {wrong[layer].target.name} has another shape"
+            if match.source and _is_of_another_class(match.target, match.source):
+                reason = f"its layer is a {match.source.layer} in the checkpoint, a {match.target.layer} in the model"
         elif match.reason == _REASONS[Grade.NUMBERED]:
             reason = f"its layer is known by a number only, and {wrong[layer].target.name} has another shape"
         else:
@@ -152,6 +159,21 @@ def _doubted(matches: Sequence[Match]) -> tuple[Match, ...]:
         return replace(match, outcome=Outcome.MISMATCHED, reason=reason)
 
     return tuple(map(doubted, matches))
+
+
+def _is_numbered(match: Match) -> bool:
+    """Say whether only a number tells which of its layer's variables this is, and the layer may be of another class."""
+    source = match.source
+    return (
+        source is not None
+        and VARIABLES in source.paths[0].segments
+        and not (source.layer and source.layer == match.target.layer)
+    )
+
+
+def _is_of_another_class(target: Entry, source: Entry) -> bool:
+    """Say whether both layers are of classes of Keras, and not of one."""
+    return source.layer != target.layer and {source.layer, target.layer} <= AUTOMATIC
 
 
 def _layer(match: Match) -> str:

@@ -56,7 +56,8 @@ class Entry:
     ``given`` what it was called (the name of an op, a layer's path). Either may be empty, not both. A ``nameless``
     tensor has only a place in a list that is ordered anew by every training: it can be renamed, never matched.
     ``shown`` is what people call it where the checkpoint's layout calls it otherwise. ``ops`` are what TensorFlow 1
-    calls it, which tells less: they count where nothing else is known.
+    calls it, which tells less: they count where nothing else is known. ``layer`` is the class of its layer, if known, where
+    a file only numbers the variables of a layer.
     """
 
     key: str
@@ -69,6 +70,7 @@ class Entry:
     nameless: bool = False
     shown: tuple[Name, ...] = ()
     ops: tuple[Name, ...] = ()
+    layer: str = ""
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
 from partial_restore._keys import VARIABLES
-from partial_restore._places import LAYERS, Group, members_of, names_of_place, snake_case
+from partial_restore._places import LAYERS, Group, base_of, members_of, names_of_place, snake_case
 from partial_restore._sources._files import head_of, opened, size_of, window
 from partial_restore._sources._hdf5 import Array, Hdf5, text
 from partial_restore._sources._kinds import WEIGHTS
@@ -72,10 +72,12 @@ class GroupsSource:
     def _entry(self, key: str, array: Array) -> Entry:
         at, held = _place(key), key.split("/")
         names: tuple[Name, ...] = (name_of(key, said=None),)
+        layer = ""
         if len(held) > 1 and held[-2] == VARIABLES:
+            layer = base_of(at[-1]) if at and members_of(at)[-1] else ""
             names = names_of_place(at, held[-1], members_of(at), self._labels, self.layout) or names
         part: Part = _part(at) if array.dtype else "internal"
-        return Entry(key, names, (), array.shape, array.dtype or "unknown", part, array.itemsize)
+        return Entry(key, names, (), array.shape, array.dtype or "unknown", part, array.itemsize, layer=layer)
 
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""

@@ -49,7 +49,13 @@ def _called_otherwise(held: Sequence[Held], graph: _Graph, layout: Layout) -> li
         ops = graph.layer_names(held, keeps_top=False)
         return [replace(each, entry=replace(each.entry, ops=ops.get(id(each.variable), ()))) for each in held]
     names = graph.layer_names(held) if layout.kind == "layers" else _stored_names(graph, layout)
-    return [_renamed(each, names.get(id(each.variable), ()), is_more=False) for each in held]
+    renamed = [_renamed(each, names.get(id(each.variable), ()), is_more=False) for each in held]
+    return [_of_class(each) for each in renamed] if layout.kind == "groups" else renamed
+
+
+def _of_class(held: Held) -> Held:
+    layer = snake_case(type(held.owner).__name__) if held.owner is not None else ""
+    return replace(held, entry=replace(held.entry, layer=layer))
 
 
 def _renamed(held: Held, called: Sequence[Name], *, is_more: bool) -> Held:

@@ -51,6 +51,8 @@ class Side:
             return (
                 "place",
             )  # Its layers are built in the scope of the subclassed model, which is all that is recorded.
+        if self.form in CHECKPOINTS and member.kind == "net" and not member.is_buildable:
+            return ("place",)  # Its layers' names are lost, and with them its own where no sibling tells.
         if member.name and self.form != "unlabelled":
             return GIVEN, member.name
         return (member.home if home.kind == "net" else "layers", _class(member))
@@ -76,6 +78,9 @@ def _class(layer: Layer) -> str:
 
 def certain(saved: Side, edited: Side) -> set[int]:
     """Return the layers whose names are all given, kept and the same on both sides, and those of no other layer."""
+    kept = {each.uid for each in edited.spec.walk()}
+    if edited.spec.uid != saved.spec.uid and any(each.uid not in kept for each in saved.spec.walk()):
+        return set()  # A model within another explains the file only if it explains all of it.
     before, after = _given(saved, saved.spec, ()), _given(edited, _same(saved.spec, edited.spec), ())
     once = _once(before) & _once(after)
     return {uid for uid, path in before.items() if path in once and after.get(uid) == path}
