@@ -74,6 +74,13 @@ def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
     return deep <= found[0].sources and len(found[0].pairs) > len(found[1].pairs)
 
 
+def rivals_of(found: Sequence[Alignment]) -> Iterator[Alignment]:
+    """Yield the alignments that contest the first; one further down explains a part of what that explains."""
+    for each in found[1:]:
+        if any(deep[: len(root)] != root for root, deep in zip(found[0].root, each.root, strict=True)):
+            yield each
+
+
 def _alignment(ours: Iterable[Row], theirs: Iterable[Row], root: Root) -> Alignment:
     here, there = below(ours, root[1]), below(theirs, root[0])
     pairs = _pairs(here, there, 1 if all(root) else 0)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from partial_restore._align import Alignment, alignments, is_certain, root_texts
+from partial_restore._align import Alignment, alignments, is_certain, rivals_of, root_texts
 from partial_restore._keys import AUTOMATIC, Below, Row, below, by_key, common, is_said, keyed, uniquified, unnumbered
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Kind, Settled, contested, filled, settled_by
@@ -84,7 +84,7 @@ def _said_by(kind: Kind, sides: _Sides) -> tuple[list[Claim], Sequence[str]]:
     found = alignments(ours, free, tops=kind == "paths")
     is_one = is_certain(found, free)
     claims.extend(_claims(ours, found[:1] if is_one else (), sides, kind))
-    rivals = [pair for each in (found[1:] if is_one else found) for pair in each.pairs]
+    rivals = [pair for each in (rivals_of(found) if is_one else found) for pair in each.pairs]
     if not is_one:
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in rivals)
         return claims, ()

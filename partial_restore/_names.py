@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from partial_restore._keys import place_of
 from partial_restore._labels import derived_labels, read_by, telling
@@ -204,12 +205,12 @@ def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str], rank
 
 
 def layer_names(
-    nodes: Sequence[Node], leaves: Mapping[int, str], *, keeps_top: bool = True
+    nodes: Sequence[Node], leaves: Mapping[int, str], *, keeps: Literal["all", "top", "none"] = "all"
 ) -> dict[int, tuple[Name, ...]]:
     """Return for every leaf, given with the variable's own name, its names by those of the layers alone.
 
-    Keras wrote them so before Keras 3: of an inner model often only the layer within, of a wrapper its own name alone.
-    In HDF5 the layer at the top is always told (``keeps_top``), in a graph of TensorFlow 1 it is not.
+    Before Keras 3 they did not keep all: of an inner model often only the layer within, of a wrapper its own name alone.
+    In HDF5 the layer at the ``top`` is always told, in a graph of TensorFlow 1 it is not.
 
     >>> nodes = [Node([("a", 1)]), Node([("kernel", 2)], label="enc"), Node([])]
     >>> [name.text for name in layer_names(nodes, {2: "kernel"})[2]]
@@ -217,12 +218,12 @@ def layer_names(
     """
     paths = paths_of(nodes, lambda i, segment: not is_hidden(nodes[i], segment))
     return {
-        leaf: tuple(dict.fromkeys(name for path in paths.get(leaf, ()) for name in _flat(path, nodes, own, keeps_top)))
+        leaf: tuple(dict.fromkeys(name for path in paths.get(leaf, ()) for name in _flat(path, nodes, own, keeps)))
         for leaf, own in leaves.items()
     }
 
 
-def _flat(path: Path, nodes: Sequence[Node], own: str, keeps_top: bool) -> Iterator[Name]:
+def _flat(path: Path, nodes: Sequence[Node], own: str, keeps: str) -> Iterator[Name]:
     members = members_on(path)
     steps = [i for i in range(len(path) - 1) if nodes[path[i].node].label and path[i].segment not in TRANSPARENT]
     if not steps:  # A weight of the model itself, or of what is no layer.
@@ -230,17 +231,17 @@ def _flat(path: Path, nodes: Sequence[Node], own: str, keeps_top: bool) -> Itera
     if not steps and len(path) > 1:
         return
     inner = max((i for i in steps[1:] if i in members), default=0)
-    tops = steps[:1] if keeps_top else []
-    open_steps = [i for i in steps if path[i].segment not in _WRAPPED]
-    for chosen in (
-        steps,
-        open_steps,
-        [i for i in steps if i >= inner or i in tops],
-        [i for i in open_steps if i >= inner or i in tops],
-    ):
+    kept = [i for i in steps if i >= inner or (keeps == "top" and i == steps[0])]
+    shortened = [_open(steps, path), kept, _open(kept, path)]
+    for chosen in [steps] if keeps == "all" else [steps, *shortened]:
         places = (*(_place(path, i) if i in members else None for i in chosen), None)
         for labels in itertools.product(*(_labels_of(path[i], nodes) for i in chosen)):
             yield Name((*labels, own), (*(False for _ in labels), True), places)
+
+
+def _open(steps: Sequence[int], path: Path) -> list[int]:
+    """Return the steps but those to what a layer wraps."""
+    return [i for i in steps if path[i].segment not in _WRAPPED]
 
 
 def _labels_of(step: Step, nodes: Sequence[Node]) -> Sequence[str]:

@@ -65,7 +65,8 @@ class LayersSource:
             shape = (*shape[:-1], sum(array.shape[-1] for array in arrays))
         is_flipped = (self._is_theano or weight.is_theano) and len(shape) > 2
         group: Group = "foreign" if is_flipped else "model" if arrays[0].dtype else "internal"
-        return Entry(key, weight.names, (), shape, arrays[0].dtype or "unknown", group, arrays[0].itemsize)
+        dtype = arrays[0].dtype or "unknown"
+        return Entry(key, weight.names, (), shape, dtype, group, arrays[0].itemsize, ops=weight.names)
 
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""

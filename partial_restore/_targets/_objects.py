@@ -31,7 +31,7 @@ def open_object(model: Any, layout: Layout) -> EagerTarget:
     unbuilt = [thing.name for thing in graph.things if _keras.is_layer(thing) and _keras.is_unbuilt(thing)]
     held = [] if unbuilt else _called_otherwise(_held(graph), graph, layout)
     if not any(each.entry.group == "model" for each in held):
-        raise UnbuiltError(_called(model), unbuilt)
+        raise UnbuiltError(_described(model), unbuilt)
     layers = [thing for thing in graph.things if _keras.is_layer(thing)]
     bases = {_keras.automatic_base(layer) for layer in layers}
     if layout.kind == "groups":
@@ -46,16 +46,26 @@ def _called_otherwise(held: Sequence[Held], graph: _Graph, layout: Layout) -> li
     if layout.kind == "objects":
         return [_renamed(each, each.lacking, is_more=True) if each.lacking else each for each in held]
     if layout.kind == "ops":
-        ops = graph.layer_names(held, keeps_top=False)
-        return [replace(each, entry=replace(each.entry, ops=ops.get(id(each.variable), ()))) for each in held]
-    names = graph.layer_names(held) if layout.kind == "layers" else _stored_names(graph, layout)
-    renamed = [_renamed(each, names.get(id(each.variable), ()), is_more=False) for each in held]
-    return [_of_class(each) for each in renamed] if layout.kind == "groups" else renamed
+        return _called_short(held, graph.layer_names(held, keeps="none"))
+    if layout.kind == "layers":
+        names = graph.layer_names(held, keeps="all")
+        renamed = [_renamed(each, names.get(id(each.variable), ()), is_more=False) for each in held]
+        return _called_short(renamed, graph.layer_names(held, keeps="top"))
+    names = _stored_names(graph, layout)
+    return [_of_class(_renamed(each, names.get(id(each.variable), ()), is_more=False)) for each in held]
+
+
+def _called_short(held: Sequence[Held], names: Mapping[int, Sequence[Name]]) -> list[Held]:
+    """Return the variables with the shorter names that TensorFlow 1 gave them as well."""
+    return [_called(each, ops=tuple(names.get(id(each.variable), ()))) for each in held]
 
 
 def _of_class(held: Held) -> Held:
-    layer = snake_case(type(held.owner).__name__) if held.owner is not None else ""
-    return replace(held, entry=replace(held.entry, layer=layer))
+    return _called(held, layer=snake_case(type(held.owner).__name__) if held.owner is not None else "")
+
+
+def _called(held: Held, **more: Any) -> Held:
+    return replace(held, entry=replace(held.entry, **more))
 
 
 def _renamed(held: Held, called: Sequence[Name], *, is_more: bool) -> Held:
@@ -64,7 +74,7 @@ def _renamed(held: Held, called: Sequence[Name], *, is_more: bool) -> Held:
     paths = (*(entry.paths if is_more else ()), *called, *_otherwise(called, held.owner))
     given = entry.given if is_more else ()
     shown = (*entry.paths, *entry.given)
-    return replace(held, entry=replace(entry, paths=tuple(dict.fromkeys(paths)), given=given, shown=shown))
+    return _called(held, paths=tuple(dict.fromkeys(paths)), given=given, shown=shown)
 
 
 def _stored_names(graph: _Graph, layout: Layout) -> Mapping[int, Sequence[Name]]:
@@ -90,7 +100,7 @@ def _below(
         yield front, (*front, *place.group), place
 
 
-def _called(model: Any) -> str:
+def _described(model: Any) -> str:
     name = getattr(model, "name", "")
     return f"{type(model).__name__} {name!r}" if isinstance(name, str) and name else type(model).__name__
 
@@ -131,12 +141,12 @@ class _Graph:
             Node(edges, _full_name(thing), _label(thing)) for thing, edges in zip(self.things, self.edges, strict=True)
         ]
 
-    def layer_names(self, held: Sequence[Held], *, keeps_top: bool = True) -> Mapping[int, tuple[Name, ...]]:
+    def layer_names(self, held: Sequence[Held], *, keeps: Any) -> Mapping[int, Sequence[Name]]:
         """Return the variables' names by those of their layers, by the variables' ids."""
         leaves = {
             self._places[id(each.variable)]: own_name(each.handle) for each in held if id(each.variable) in self._places
         }
-        found = layer_names(self._nodes(), leaves, keeps_top=keeps_top)
+        found = layer_names(self._nodes(), leaves, keeps=keeps)
         return {id(raw(self.things[place])): names for place, names in found.items()}
 
     def tops(self) -> Iterator[tuple[tuple[str, ...], Any]]:

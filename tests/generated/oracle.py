@@ -83,7 +83,11 @@ def certain(saved: Side, edited: Side) -> set[int]:
         return set()  # A model within another explains the file only if it explains all of it.
     before, after = _given(saved, saved.spec, ()), _given(edited, _same(saved.spec, edited.spec), ())
     once = _once(before) & _once(after)
-    return {uid for uid, path in before.items() if path in once and after.get(uid) == path}
+    kinds = {each.uid: each.kind for each in edited.spec.walk()}
+    retyped = {each.uid for each in saved.spec.walk() if kinds.get(each.uid) != each.kind}
+    numbers = saved.form in LABELLED or saved.form == "unlabelled"  # There a variable is but a number in its layer.
+    certain_paths = {uid for uid, path in before.items() if path in once and after.get(uid) == path}
+    return certain_paths - retyped if numbers else certain_paths
 
 
 def _once(paths: Mapping[int, tuple[str, ...] | None]) -> set[tuple[str, ...] | None]:
