@@ -203,7 +203,7 @@ def test_the_optimizer_of_either_family_is_left_alone(writer: str, family: str, 
 
 
 def trained(model: Any) -> Any:
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", run_eagerly=True)
     model.fit(np.ones([2, 6, 6, 2], np.float32), np.ones([2, 3], np.float32), verbose=0)
     return model
 
