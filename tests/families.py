@@ -66,6 +66,16 @@ def _stack(k: Any, n: Called, name: str, names: Sequence[str]) -> Any:
     return k.Sequential([k.layers.Input([4]), *(k.layers.Dense(4, name=n(each)) for each in names)], name=n(name))
 
 
+def stack(names: Sequence[str | None]) -> Architecture:
+    """A Sequential model of dense layers of one shape, with a head; a layer without a name gets an automatic one."""
+
+    def build(k: Any, _: Called) -> Any:
+        body = [k.layers.Dense(4, name=each) for each in names]
+        return k.Sequential([k.layers.Input([4]), *body, k.layers.Dense(2, name="head")])
+
+    return Architecture(build, lambda: [_noise(2, 4)])
+
+
 def sequential(k: Any, n: Called) -> Any:
     """A Sequential model, one within it, and layers without weights between."""
     layers = k.layers
