@@ -66,6 +66,16 @@ def _stack(k: Any, n: Called, name: str, names: Sequence[str]) -> Any:
     return k.Sequential([k.layers.Input([4]), *(k.layers.Dense(4, name=n(each)) for each in names)], name=n(name))
 
 
+def stack(names: Sequence[str | None]) -> Architecture:
+    """A Sequential model of dense layers of one shape, with a head; a layer without a name gets an automatic one."""
+
+    def build(k: Any, _: Called) -> Any:
+        body = [k.layers.Dense(4, name=each) for each in names]
+        return k.Sequential([k.layers.Input([4]), *body, k.layers.Dense(2, name="head")])
+
+    return Architecture(build, lambda: [_noise(2, 4)])
+
+
 def sequential(k: Any, n: Called) -> Any:
     """A Sequential model, one within it, and layers without weights between."""
     layers = k.layers
@@ -75,25 +85,31 @@ def sequential(k: Any, n: Called) -> Any:
     return k.Sequential([*stem, k.Sequential(body, name=n("body")), *head], name=n("stack"))
 
 
+STEPS = {"unroll": True, "return_sequences": True}
+"""Two steps are quicker laid out than looped over."""
+
+
 def lstm(k: Any, n: Called) -> Any:
     inputs = k.layers.Input([2, 3], name=n("series"))
-    x = k.layers.LSTM(4, return_sequences=True, name=n("lower"))(inputs)
-    return k.Model(inputs, k.layers.Dense(4, name=n("out"))(k.layers.LSTM(4, name=n("upper"))(x)), name=n("reader"))
+    x = k.layers.LSTM(4, **STEPS, name=n("lower"))(inputs)
+    x = k.layers.LSTM(4, unroll=True, name=n("upper"))(x)
+    return k.Model(inputs, k.layers.Dense(4, name=n("out"))(x), name=n("reader"))
 
 
 def gru(k: Any, n: Called) -> Any:
     inputs = k.layers.Input([2, 3], name=n("series"))
-    x = k.layers.GRU(3, return_sequences=True, name=n("lower"))(inputs)
-    x = k.layers.GRU(3, reset_after=False, return_sequences=True, name=n("upper"))(x)
-    return k.Model(inputs, k.layers.SimpleRNN(3, name=n("out"))(x), name=n("reader"))
+    x = k.layers.GRU(3, **STEPS, name=n("lower"))(inputs)
+    x = k.layers.GRU(3, **STEPS, reset_after=False, name=n("upper"))(x)
+    return k.Model(inputs, k.layers.SimpleRNN(3, unroll=True, name=n("out"))(x), name=n("reader"))
 
 
 def bidirectional(k: Any, n: Called) -> Any:
+    """Halves that Keras makes of one layer, and halves that a person made."""
     layers = k.layers
     inputs = layers.Input([2, 4], name=n("series"))
-    x = layers.Bidirectional(layers.LSTM(2, return_sequences=True, name=n("both")), name=n("lower"))(inputs)
-    ahead = layers.LSTM(2, name=n("ahead"))
-    back = layers.LSTM(2, go_backwards=True, name=n("back"))
+    x = layers.Bidirectional(layers.LSTM(2, **STEPS, name=n("both")), name=n("lower"))(inputs)
+    ahead = layers.LSTM(2, unroll=True, name=n("ahead"))
+    back = layers.LSTM(2, unroll=True, go_backwards=True, name=n("back"))
     x = layers.Bidirectional(ahead, backward_layer=back, name=n("upper"))(x)
     return k.Model(inputs, layers.Dense(2, name=n("out"))(x), name=n("reader"))
 
@@ -102,11 +118,12 @@ def cells(k: Any, n: Called) -> Any:
     """Recurrent cells in `RNN`, alone and stacked, and a layer for every step."""
     layers = k.layers
     inputs = layers.Input([2, 3], name=n("series"))
-    x = layers.RNN(layers.GRUCell(3, name=n("one")), return_sequences=True, name=n("single"))(inputs)
+    x = layers.RNN(layers.GRUCell(3, name=n("one")), **STEPS, name=n("single"))(inputs)
     stacked = [layers.LSTMCell(3, name=n("under")), layers.LSTMCell(3, name=n("over"))]
-    x = layers.RNN(stacked, return_sequences=True, name=n("tower"))(x)
+    x = layers.RNN(stacked, **STEPS, name=n("tower"))(x)
     x = layers.TimeDistributed(layers.Dense(3, name=n("step")), name=n("steps"))(x)
-    return k.Model(inputs, layers.RNN(layers.SimpleRNNCell(3, name=n("end")), name=n("last"))(x), name=n("reader"))
+    x = layers.RNN(layers.SimpleRNNCell(3, name=n("end")), unroll=True, name=n("last"))(x)
+    return k.Model(inputs, x, name=n("reader"))
 
 
 def attention(k: Any, n: Called) -> Any:

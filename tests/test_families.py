@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import families
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,6 +32,10 @@ WRITERS: dict[str, tuple[str, families.Write]] = {
     "keras-h5": ("keras", families.legacy_model),
 }
 SAVER = "tf1-saver"
+KERAS = tuple(int(part) for part in keras.__version__.split(".")[:2])
+NAMELESS = ["tf_keras-weights_h5", *(["keras-weights_h5"] if KERAS < (3, 6) else [])]
+"""They keep the classes and the places of layers, and no names."""
+NAMING = [writer for writer in [*WRITERS, SAVER] if writer not in NAMELESS]
 
 
 class Workshop:
@@ -145,6 +150,91 @@ def assert_complete(report: pr.Report, model: Any, artefact: Artefact) -> None:
     assert sorted(families.contents(model)) == sorted(artefact.contents)
 
 
+Stack = Sequence[str | None]
+EDITS: dict[str, Stack] = {
+    "reordered": ["b", "a", "c"],
+    "inserted": ["x", "a", "b", "c"],
+    "removed": ["b", "c"],
+    "replaced": ["a", "x", "c"],
+    "moved and removed": ["c", "x"],
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("writer", NAMING)
+@pytest.mark.parametrize("edit", EDITS)
+def test_named_layers_are_found_wherever_they_went(
+    edit: str, writer: str, family: str, stacks: Callable[[str, Stack], Artefact]
+) -> None:
+    artefact = stacks(writer, ("a", "b", "c"))
+    model = families.stack(EDITS[edit]).built(FAMILIES[family], named)
+    expected = by_layer(model, families.contents(model)) | by_layer(model, artefact.contents, ["a", "b", "c", "head"])
+
+    pr.restore_subset(model, artefact.path)
+
+    held = by_layer(model, families.contents(model))
+    assert held == {name: expected[name] for name in held}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("writer", NAMELESS)
+@pytest.mark.parametrize("edit", ["inserted", "removed", "moved and removed"])
+def test_names_do_not_help_where_the_file_has_none(
+    edit: str, writer: str, family: str, stacks: Callable[[str, Stack], Artefact]
+) -> None:
+    artefact = stacks(writer, ("a", "b", "c"))
+    model = families.stack(EDITS[edit]).built(FAMILIES[family], named)
+    before = families.contents(model)
+
+    with pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(model, artefact.path)
+    assert families.contents(model) == before
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("writer", [*WRITERS, SAVER])
+@pytest.mark.parametrize("count", [1, 3])
+def test_layers_without_names_do_not_move(
+    count: int, writer: str, family: str, stacks: Callable[[str, Stack], Artefact]
+) -> None:
+    artefact = stacks(writer, (None, None))
+    model = families.stack([None] * count).built(FAMILIES[family], named)
+    before = families.contents(model)
+
+    with pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(model, artefact.path)
+    assert families.contents(model) == before
+
+    if writer in NAMING:
+        pr.restore_subset(model, artefact.path, include="head")
+        assert families.contents(model) == [*before[:-2], *artefact.contents[-2:]]
+
+
+@pytest.fixture(scope="module")
+def stacks(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Stack], Artefact]:
+    """What a writer makes of a stack of such layers."""
+    made: dict[tuple[str, Stack], Artefact] = {}
+
+    def get(writer: str, names: Stack) -> Artefact:
+        if (writer, names) not in made:
+            folder, architecture = tmp_path_factory.mktemp("stack"), families.stack(names)
+            if writer == SAVER:
+                made[writer, names] = families.written_by_saver(architecture, named, folder)
+            else:
+                saved, write = WRITERS[writer]
+                model = architecture.built(FAMILIES[saved], named)
+                made[writer, names] = families.written(architecture, model, write, folder)
+        return made[writer, names]
+
+    return get
+
+
+def by_layer(model: Any, contents: Sequence[bytes], names: Sequence[str] = ()) -> dict[str, tuple[bytes, bytes]]:
+    """What each dense layer of a stack holds: kernel and bias."""
+    layers = names or [layer.name for layer in model.layers]
+    return dict(zip(layers, zip(contents[::2], contents[1::2], strict=True), strict=True))
+
+
 LOST = {"subclassed": {"blocks", "heads"}, "cells": {"tower"}}
 """What Keras 3 keeps in lists and dicts, which `tf.train.Checkpoint` does not save."""
 
@@ -221,7 +311,7 @@ def test_the_optimizer_of_either_family_is_left_alone(writer: str, family: str, 
 
 
 def trained(model: Any) -> Any:
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", run_eagerly=True)
     model.fit(np.ones([2, 6, 6, 2], np.float32), np.ones([2, 3], np.float32), verbose=0)
     return model
 
