@@ -53,7 +53,7 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> lis
     if not fitting:
         return (_agreeing([top for root in roots for top in _tops(ours, theirs, root)]) if tops else []) or full[:1]
     best = _best(fitting, len(_entries(ours)), len(_entries(theirs)))
-    if not tops or len(best) > 1:
+    if not tops or len(best) > 1 or (best[0].root == ((), ()) and best[0].sources == _entries(theirs)):
         return best
     held = best[0].pairs
     rivals = [
@@ -160,7 +160,8 @@ def _pairs(ours: Below, theirs: Below, least: int) -> frozenset[tuple[int, int]]
 
 def _agreeing(found: Sequence[Alignment]) -> list[Alignment]:
     """Return the alignment that makes most meet if the others say nothing else, or all of them."""
-    fitting = sorted(found, key=lambda each: len(each.pairs), reverse=True)
+    evident = [each for each in found if each.is_evident]
+    fitting = sorted(evident or found, key=lambda each: len(each.pairs), reverse=True)
     return fitting[:1] if all(each.pairs <= fitting[0].pairs for each in fitting) else fitting
 
 

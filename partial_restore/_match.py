@@ -11,7 +11,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from partial_restore._align import Alignment, alignments, is_certain, rivals_of, root_texts
-from partial_restore._keys import AUTOMATIC, Below, Row, below, by_key, common, is_said, keyed, uniquified, unnumbered
+from partial_restore._keys import (
+    AUTOMATIC,
+    Below,
+    Key,
+    Row,
+    below,
+    by_key,
+    common,
+    is_said,
+    keyed,
+    uniquified,
+    unnumbered,
+)
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Kind, Settled, contested, filled, settled_by
 from partial_restore._siblings import disproved, is_below
@@ -56,7 +68,9 @@ def pair(
     by_path, path_roots = _said_by("paths", sides)
     by_given, given_roots = _said_by("given", sides)
     placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
-    settled = contested(settled_by([*by_path, *by_given], placed), [*by_path, *by_given])
+    unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
+    claims = [*by_path, *by_given]
+    settled = contested(settled_by(claims, placed, unplaced), claims)
     by_op, op_roots = _said_by("ops", sides) if any(entry.ops for entry in targets) else ([], ())
     nameless: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for s, entry in enumerate(sources):
@@ -143,9 +157,15 @@ def _claims(ours: Sequence[Row], found: Iterable[Alignment], sides: _Sides, kind
         wrong = disproved(each.ours, each.theirs, sides.are_alike)
         for t, s, key in common(each.ours, each.theirs):
             is_doubtful = t in spread or is_below(key, wrong)
-            grade = Grade.NAMED if is_said(key) else Grade.UNDECIDED if is_doubtful else Grade.NUMBERED
+            is_named = is_said(key) or (kind == "given" and _is_named_but_for_root(key))
+            grade = Grade.NAMED if is_named else Grade.UNDECIDED if is_doubtful else Grade.NUMBERED
             yield Claim(t, s, grade, kind)
         yield from _undecided_claims(each.ours, each.theirs, sides, kind)
+
+
+def _is_named_but_for_root(key: Key) -> bool:
+    """Say whether all of a key was chosen but the name of the whole model, which is the only one of its class."""
+    return len(key) > 2 and not isinstance(key[0], str) and key[0][2] == 1 and is_said(key[1:])
 
 
 def _is_whole(found: Alignment, sides: _Sides) -> bool:

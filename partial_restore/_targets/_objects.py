@@ -57,7 +57,13 @@ def _called_otherwise(held: Sequence[Held], graph: _Graph, layout: Layout) -> li
 
 def _called_short(held: Sequence[Held], names: Mapping[int, Sequence[Name]]) -> list[Held]:
     """Return the variables with the shorter names that TensorFlow 1 gave them as well."""
-    return [_called(each, ops=tuple(names.get(id(each.variable), ()))) for each in held]
+    return [_called(each, ops=(*_op_name(each), *names.get(id(each.variable), ()))) for each in held]
+
+
+def _op_name(held: Held) -> tuple[Name, ...]:
+    """Return the name that TensorFlow gave a layer's variable, if the layer is one of Keras 2."""
+    is_plain = held.owner is not None and held.handle is held.variable
+    return (name_of(held.variable.name.removesuffix(":0")),) if is_plain else ()
 
 
 def _of_class(held: Held) -> Held:
@@ -235,8 +241,6 @@ def _hold(variable: Any, owner: Any, names: Names, group: Group) -> Held:
         if _keras.is_seed(owner) or variable.path.endswith("seed_generator_state"):
             group = "seed"
     value = raw(variable)
-    if _keras.is_layer(owner) and value is variable:
-        given = (name_of(value.name.removesuffix(":0")),)
     paths = (*names.paths, *_otherwise(names.paths, owner)) or given or (name_of(value.name.removesuffix(":0")),)
     dtype = value.dtype.base_dtype
     entry = Entry(paths[0].text, paths, given, shape_of(variable), dtype.name, group, dtype.size)

@@ -82,12 +82,27 @@ def certain(saved: Side, edited: Side) -> set[int]:
     if edited.spec.uid != saved.spec.uid and any(each.uid not in kept for each in saved.spec.walk()):
         return set()  # A model within another explains the file only if it explains all of it.
     before, after = _given(saved, saved.spec, ()), _given(edited, _same(saved.spec, edited.spec), ())
-    once = _once(before) & _once(after)
+    ends = _ends(saved.spec), _ends(edited.spec)
+    once = {path for path in _once(before) & _once(after) if path and all(each[path] == 1 for each in ends)}
     kinds = {each.uid: each.kind for each in edited.spec.walk()}
     retyped = {each.uid for each in saved.spec.walk() if kinds.get(each.uid) != each.kind}
     numbers = saved.form in LABELLED or saved.form == "unlabelled"  # There a variable is but a number in its layer.
     certain_paths = {uid for uid, path in before.items() if path in once and after.get(uid) == path}
     return certain_paths - retyped if numbers else certain_paths
+
+
+def _ends(spec: Layer) -> Counter[tuple[str, ...]]:
+    """Return how many layers have a name that ends so, whether a format keeps it or not."""
+    ends: Counter[tuple[str, ...]] = Counter()
+
+    def walk(home: Layer, path: tuple[str, ...]) -> None:
+        for member in home.distinct():
+            here = (*path, member.key if home.kind == "net" else member.name or "")
+            ends.update(here[start:] for start in range(len(here)))
+            walk(member, here)
+
+    walk(spec, ())
+    return ends
 
 
 def _once(paths: Mapping[int, tuple[str, ...] | None]) -> set[tuple[str, ...] | None]:
