@@ -23,15 +23,16 @@ _MOST_DEPTH = 6
 class Alignment:
     """What is left of both sides below a root of each, and the (variable, tensor) pairs that meet there.
 
-    It ``is_evident`` if a chosen name is among what meets, or if all of both sides meets, or if the roots say nothing:
-    numbers alone do not tell where a model went.
+    It ``is_told`` if a chosen name is among what meets, and ``is_evident`` as well if all of both sides meets or the
+    roots say nothing: numbers alone do not tell where a model went.
     """
 
     root: Root
     ours: Below
     theirs: Below
     pairs: frozenset[tuple[int, int]]
-    is_evident: bool = True
+    is_told: bool
+    is_evident: bool
 
     @property
     def sources(self) -> set[int]:
@@ -59,7 +60,7 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> lis
     rivals = [
         top
         for top in _tops(ours, theirs, best[0].root)
-        if len(top.pairs) >= len(held) and not top.pairs <= held and (top.is_evident or not best[0].is_evident)
+        if len(top.pairs) >= len(held) and not top.pairs <= held and (top.is_told or not best[0].is_told)
     ]
     return sorted([*best, *rivals], key=lambda each: len(each.pairs), reverse=True)
 
@@ -85,8 +86,9 @@ def _alignment(ours: Iterable[Row], theirs: Iterable[Row], root: Root) -> Alignm
     here, there = below(ours, root[1]), below(theirs, root[0])
     pairs = _pairs(here, there, 1 if all(root) else 0)
     is_plain = _says_nothing(root[0], theirs) and _says_nothing(root[1], ours)
-    is_evident = is_plain or _is_told(here, there) or len(pairs) == len(_entries(ours)) == len(_entries(theirs))
-    return Alignment(root, here, there, pairs, is_evident)
+    is_told = _is_told(here, there)
+    is_evident = is_plain or is_told or len(pairs) == len(_entries(ours)) == len(_entries(theirs))
+    return Alignment(root, here, there, pairs, is_told, is_evident)
 
 
 def _entries(rows: Iterable[Row]) -> set[int]:
@@ -142,7 +144,8 @@ def _says_nothing(root: Prefix, rows: Iterable[Row]) -> bool:
 
 
 def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:
-    return Alignment(root, ours, theirs, _pairs(ours, theirs, 1), _is_told(ours, theirs))
+    is_told = _is_told(ours, theirs)
+    return Alignment(root, ours, theirs, _pairs(ours, theirs, 1), is_told, is_told)
 
 
 def _is_told(ours: Below, theirs: Below) -> bool:

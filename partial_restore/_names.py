@@ -163,7 +163,7 @@ def _ranks(paths: Iterable[Path]) -> _Ranks:
     places: dict[int, dict[int, int]] = defaultdict(dict)
     for path in paths:
         for i in members_on(path):
-            places[path[i - 1].node if i else 0][int(path[i].segment.rpartition("-")[2])] = path[i].node
+            places[path[i - 1].node if i else 0][_place(path[i])] = path[i].node
     return {
         (home, members[place]): place_of(rank, len(members))
         for home, members in places.items()
@@ -234,7 +234,7 @@ def _flat(path: Path, nodes: Sequence[Node], own: str, keeps: str) -> Iterator[N
     kept = [i for i in steps if i >= inner or (keeps == "top" and i == steps[0])]
     shortened = [_open(steps, path), kept, _open(kept, path)]
     for chosen in [steps] if keeps == "all" else [steps, *shortened]:
-        places = (*(_place(path, i) if i in members else None for i in chosen), None)
+        places = (*(_place(path[i]) if i in members[:1] else None for i in chosen), None)
         for labels in itertools.product(*(_labels_of(path[i], nodes) for i in chosen)):
             yield Name((*labels, own), (*(False for _ in labels), True), places)
 
@@ -252,9 +252,9 @@ def _labels_of(step: Step, nodes: Sequence[Node]) -> Sequence[str]:
     return [label, label.removeprefix("backward_") if label.startswith("backward_") else f"backward_{label}"]
 
 
-def _place(path: Path, i: int) -> int | None:
-    """Return the place of a member of a layer list, at the top of the model."""
-    return int(path[i].segment.rpartition("-")[2]) if i <= 2 else None
+def _place(step: Step) -> int:
+    """Return the place of a member of a layer list."""
+    return int(step.segment.rpartition("-")[2])
 
 
 def _plain(segment: str, node: Node) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from partial_restore._cast import Cast, is_castable
-from partial_restore._keys import AUTOMATIC, VARIABLES
+from partial_restore._doubt import NUMBERED, doubted
 from partial_restore._match import Pairing, pair
 from partial_restore._select import Renamed, Rule, Test, apply_rules
 from partial_restore._settle import Grade
@@ -41,7 +41,7 @@ def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request)
     free = [entry for entry, _ in theirs]
     pairing = pair(ours, free, [renamed for _, renamed in theirs], request.automatic)
     places = {entry.key: t for t, entry in enumerate(ours)}
-    matches = _doubted([_match(entry, places.get(entry.key), free, pairing, request) for entry in targets])
+    matches = doubted([_match(entry, places.get(entry.key), free, pairing, request) for entry in targets])
     near = {source.key for match in matches for source in (match.source, *match.candidates) if source is not None}
     acting = {renamed.rule for renamed in renamed_all if renamed}
     landing = {
@@ -98,7 +98,7 @@ def _pair(target: Entry, t: int, sources: Sequence[Entry], pairing: Pairing) -> 
     return Match(target, Outcome.MISSING, Outcome.MISSING.value)
 
 
-_REASONS = {Grade.NAMED: "same name", Grade.NUMBERED: "same number, of as many"}
+_REASONS = {Grade.NAMED: "same name", Grade.NUMBERED: NUMBERED}
 
 
 def _several(match: Match, candidates: Sequence[Entry]) -> Match:
@@ -121,63 +121,6 @@ def _fitting(match: Match, cast: Cast) -> Match:
             match, outcome=Outcome.UNCASTABLE, reason=f"{source.dtype} in the checkpoint, {target.dtype} in the model"
         )
     return match
-
-
-def _doubted(matches: Sequence[Match]) -> tuple[Match, ...]:
-    """Refuse with a mismatch all else of a layer that it speaks against, whether its own variable is selected or not.
-
-    It disproves a number by which alone the layer is known. And a recurrent layer whose bias has another shape
-    computes its gates otherwise (``reset_after`` of a GRU, cuDNN), though its kernels look alike. Where a file only numbers
-    the variables of a layer, it may be one of another type.
-    """
-    wrong = {
-        _layer(match): match
-        for match in matches
-        if match.source
-        and (match.source.shape != match.target.shape or _is_of_another_class(match.target, match.source))
-    }
-    gates = {
-        _layer(match)
-        for match in matches
-        if match.target.name.endswith("/bias") and match.source and match.source.shape != match.target.shape
-    } & {_layer(match) for match in matches if match.target.name.endswith("/recurrent_kernel")}
-
-    def doubted(match: Match) -> Match:
-        layer = _layer(match)
-        if match.outcome is not Outcome.LOADED or layer not in wrong:
-            return match
-        if layer in gates:
-            reason = "the bias of its recurrent layer has another shape, so that its gates are computed otherwise"
-        elif _is_numbered(match):
-            reason = f"the file only numbers the variables of a layer, and {wrong[layer].target.name} has another shape"
-            if match.source and _is_of_another_class(match.target, match.source):
-                reason = f"its layer is a {match.source.layer} in the checkpoint, a {match.target.layer} in the model"
-        elif match.reason == _REASONS[Grade.NUMBERED]:
-            reason = f"its layer is known by a number only, and {wrong[layer].target.name} has another shape"
-        else:
-            return match
-        return replace(match, outcome=Outcome.MISMATCHED, reason=reason)
-
-    return tuple(map(doubted, matches))
-
-
-def _is_numbered(match: Match) -> bool:
-    """Say whether only a number tells which of its layer's variables this is, and the layer may be of another class."""
-    source = match.source
-    return (
-        source is not None
-        and VARIABLES in source.paths[0].segments
-        and not (source.layer and source.layer == match.target.layer)
-    )
-
-
-def _is_of_another_class(target: Entry, source: Entry) -> bool:
-    """Say whether both layers are of classes of Keras, and not of one."""
-    return source.layer != target.layer and {source.layer, target.layer} <= AUTOMATIC
-
-
-def _layer(match: Match) -> str:
-    return match.target.name.rpartition("/")[0]
 
 
 def _skips(sources: Sequence[Entry], renamed: Sequence[Renamed | None], matches: Sequence[Match]) -> Iterator[Skip]:

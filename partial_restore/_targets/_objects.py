@@ -46,18 +46,15 @@ def _called_otherwise(held: Sequence[Held], graph: _Graph, layout: Layout) -> li
     if layout.kind == "objects":
         return [_renamed(each, each.lacking, is_more=True) if each.lacking else each for each in held]
     if layout.kind == "ops":
-        return _called_short(held, graph.layer_names(held, keeps="none"))
+        short = graph.layer_names(held, keeps="none")
+        return [_called(each, ops=(*_op_name(each), *short.get(id(each.variable), ()))) for each in held]
     if layout.kind == "layers":
         names = graph.layer_names(held, keeps="all")
+        short = graph.layer_names(held, keeps="top")
         renamed = [_renamed(each, names.get(id(each.variable), ()), is_more=False) for each in held]
-        return _called_short(renamed, graph.layer_names(held, keeps="top"))
+        return [_called(each, ops=tuple(short.get(id(each.variable), ()))) for each in renamed]
     names = _stored_names(graph, layout)
     return [_of_class(_renamed(each, names.get(id(each.variable), ()), is_more=False)) for each in held]
-
-
-def _called_short(held: Sequence[Held], names: Mapping[int, Sequence[Name]]) -> list[Held]:
-    """Return the variables with the shorter names that TensorFlow 1 gave them as well."""
-    return [_called(each, ops=(*_op_name(each), *names.get(id(each.variable), ()))) for each in held]
 
 
 def _op_name(held: Held) -> tuple[Name, ...]:

@@ -1,0 +1,87 @@
+"""What one variable of a layer says against loading the others. Pure; standard library only.
+
+A name may meet and the layer be another one: then shapes, or what is missing, tell it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from partial_restore._keys import AUTOMATIC, VARIABLES
+from partial_restore._types import Entry, Match, Outcome
+
+NUMBERED = "same number, of as many"
+"""The reason of a match by a number only."""
+
+_STATE = "recurrent_kernel"
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """By layer: a variable of another shape, whether its bias is one, and whether it has a recurrent kernel, and where from."""
+
+    wrong: Mapping[str, Match]
+    biases: frozenset[str]
+    recurrent: Mapping[str, Match]
+
+
+def doubted(matches: Sequence[Match]) -> tuple[Match, ...]:
+    """Return the matches, refused with a mismatch where their layer speaks against them, be it selected or not."""
+    wrong = [match for match in matches if match.source and _is_unlike(match.target, match.source)]
+    layers = _Layers(
+        {_layer(match): match for match in wrong},
+        frozenset(_layer(match) for match in wrong if match.target.name.endswith("/bias")),
+        {_layer(match): match for match in matches if match.target.name.endswith(f"/{_STATE}")},
+    )
+
+    def doubt(match: Match) -> Match:
+        reason = _doubt(match, layers) if match.outcome is Outcome.LOADED else ""
+        return replace(match, outcome=Outcome.MISMATCHED, reason=reason) if reason else match
+
+    return tuple(map(doubt, matches))
+
+
+def _doubt(match: Match, layers: _Layers) -> str:
+    """Return what speaks against a match, or an empty string.
+
+    A recurrent layer whose bias has another shape computes its gates otherwise (``reset_after`` of a GRU, cuDNN), and one
+    of TensorFlow 1, which has one kernel for input and state, orders them otherwise.
+    """
+    layer, source = _layer(match), match.source
+    if source is None:
+        return ""
+    state, wrong = layers.recurrent.get(layer), layers.wrong.get(layer)
+    if state and layer in layers.biases:
+        return "the bias of its recurrent layer has another shape, so that its gates are computed otherwise"
+    if state and not state.source and not state.candidates:
+        return (
+            "its recurrent layer has no kernel for the state in the checkpoint, so that its gates are ordered otherwise"
+        )
+    if wrong is None or wrong.source is None:
+        return ""
+    if _is_of_another_class(match.target, source):
+        return f"its layer is a {source.layer} in the checkpoint, a {match.target.layer} in the model"
+    if _is_numbered(source) and len(wrong.source.shape) != len(wrong.target.shape):
+        return f"the file only numbers the variables of a layer, and {wrong.target.name} has other dimensions"
+    if match.reason == NUMBERED:
+        return f"its layer is known by a number only, and {wrong.target.name} has another shape"
+    return ""
+
+
+def _is_unlike(target: Entry, source: Entry) -> bool:
+    return source.shape != target.shape or _is_of_another_class(target, source)
+
+
+def _is_of_another_class(target: Entry, source: Entry) -> bool:
+    """Say whether both layers are of classes of Keras, and not of one."""
+    return source.layer != target.layer and {source.layer, target.layer} <= AUTOMATIC
+
+
+def _is_numbered(source: Entry) -> bool:
+    """Say whether only a number tells which of its layer's variables a tensor is."""
+    return bool(source.paths) and VARIABLES in source.paths[0].segments
+
+
+def _layer(match: Match) -> str:
+    return match.target.name.rpartition("/")[0]
