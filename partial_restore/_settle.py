@@ -62,8 +62,10 @@ def _agreed(found: Mapping[tuple[Kind, Grade], set[int]], unplaced: Collection[i
         return min((by_path, paths), (by_given, given), key=lambda each: (each[0], not each[1]))
     if paths & given:
         return min(by_path, by_given), paths | given
-    if by_path is not by_given:  # A chosen name is surer than a number.
-        return min((by_path, paths), (by_given, given))
+    if by_given is Grade.NAMED and by_path is Grade.NUMBERED:  # A chosen name is surer than a number,
+        return by_given, given
+    if by_path is Grade.NAMED and by_given is Grade.NUMBERED and not paths <= set(unplaced):  # and so is a real path.
+        return by_path, paths
     return Grade.UNDECIDED, paths | given
 
 
