@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from partial_restore._keys import VARIABLES, Below, Key, Prefix, Row, below, common
+from partial_restore._keys import VARIABLES, Below, Prefix, Row, below, common
 
 Root = tuple[Prefix, Prefix]
 """What is set aside: of the checkpoint's names, and of the model's."""
@@ -56,29 +56,31 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> lis
     best = _best(fitting, len(_entries(ours)), len(_entries(theirs)))
     if not tops or len(best) > 1 or (best[0].root == ((), ()) and best[0].sources == _entries(theirs)):
         return best
-    held = best[0].pairs
-    rivals = [
-        top
-        for top in _tops(ours, theirs, best[0].root)
-        if len(top.pairs) >= len(held) and not top.pairs <= held and (top.is_told or not best[0].is_told)
-    ]
+    rivals = [top for top in _tops(ours, theirs, best[0].root) if _is_rival(top, best[0])]
     return sorted([*best, *rivals], key=lambda each: len(each.pairs), reverse=True)
+
+
+def _is_rival(top: Alignment, best: Alignment) -> bool:
+    """Say whether what meets further down speaks against what meets: anything against numbers, as much against a name."""
+    if top.pairs <= best.pairs:
+        return False
+    return not best.is_told or (top.is_told and len(top.pairs) >= len(best.pairs))
 
 
 def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
     """Say whether the first alignment stands against its rivals: it explains every tensor, and more than any of them."""
     if not found[0].is_evident:
         return False
-    if len(found) == 1:
-        return True
+    others = [each for each in found if not each.pairs <= found[0].pairs]
     deep = {row.entry for row in theirs if len(row.segments) > 1}
-    return deep <= found[0].sources and len(found[0].pairs) > len(found[1].pairs)
+    return not others or (deep <= found[0].sources and len(found[0].pairs) > len(others[0].pairs))
 
 
 def rivals_of(found: Sequence[Alignment]) -> Iterator[Alignment]:
     """Yield the alignments that contest the first; one further down explains a part of what that explains."""
+    best = found[0]
     for each in found[1:]:
-        if any(deep[: len(root)] != root for root, deep in zip(found[0].root, each.root, strict=True)):
+        if not (each.ours.entries <= best.ours.entries and each.theirs.entries <= best.theirs.entries):
             yield each
 
 
@@ -149,12 +151,8 @@ def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:
 
 
 def _is_told(ours: Below, theirs: Below) -> bool:
-    """Say whether a segment that somebody chose is in what meets, besides the names of variables."""
-    return any(isinstance(part, str) for _, _, key in common(ours, theirs) for part in _layers_in(key))
-
-
-def _layers_in(key: Key) -> Key:
-    return key[: key.index(VARIABLES)] if VARIABLES in key else key[:-1]
+    """Say whether somebody chose a name that meets: not that of a variable, nor of a part of a layer that has a number."""
+    return any(isinstance(key[0], str) and key[0] != VARIABLES for _, _, key in common(ours, theirs) if len(key) > 1)
 
 
 def _pairs(ours: Below, theirs: Below, least: int) -> frozenset[tuple[int, int]]:

@@ -179,6 +179,10 @@ class Below:
     rows: Sequence[tuple[int, Key]]
     index: Index
 
+    @property
+    def entries(self) -> set[int]:
+        return {entry for entry, _ in self.rows}
+
 
 def below(rows: Iterable[Row], root: Prefix = ()) -> Below:
     """Return the rows under a root."""

@@ -152,11 +152,11 @@ def _renamed_claims(ours: Sequence[Row], theirs: Sequence[Row], sides: _Sides, k
 def _claims(ours: Sequence[Row], found: Iterable[Alignment], sides: _Sides, kind: Kind) -> Iterator[Claim]:
     """Yield what the names say under an alignment of roots."""
     for each in found:
-        is_spread = kind == "given" or (kind == "ops" and not _is_whole(each, sides))
-        spread = _spread(ours, sides.targets) if is_spread else set()
+        spread = _spread(ours, sides.targets) if kind == "given" else set()
+        is_loose = kind == "ops" and not _is_whole(each, sides)  # Short numbers count only if all of them agree.
         wrong = disproved(each.ours, each.theirs, sides.are_alike)
         for t, s, key in common(each.ours, each.theirs):
-            is_doubtful = t in spread or is_below(key, wrong)
+            is_doubtful = is_loose or t in spread or is_below(key, wrong)
             is_named = is_said(key) or (kind == "given" and _is_named_but_for_root(key))
             grade = Grade.NAMED if is_named else Grade.UNDECIDED if is_doubtful else Grade.NUMBERED
             yield Claim(t, s, grade, kind)
@@ -170,7 +170,7 @@ def _is_named_but_for_root(key: Key) -> bool:
 
 def _is_whole(found: Alignment, sides: _Sides) -> bool:
     """Say whether every variable meets a tensor of its shape and every tensor a variable: then it is the same model."""
-    targets, sources = ({entry for entry, _ in side.rows} for side in (found.ours, found.theirs))
+    targets, sources = found.ours.entries, found.theirs.entries
     pairs = dict(found.pairs)
     whole = len(pairs) == len(found.pairs) == len(targets) == len(sources) == len(found.sources)
     return whole and all(sides.are_alike(t, s) for t, s in pairs.items())
