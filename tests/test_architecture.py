@@ -14,13 +14,14 @@ import partial_restore
 ROOT = Path(partial_restore.__file__).parent
 FLOORS = [
     {"_types", "_cast", "_fold", "_nodes"},
-    {"_labels", "_keys"},
+    {"_labels", "_keys", "_optimizers"},
+    {"_pieces"},
     {"_names", "_select", "_settle", "_errors", "_report"},
-    {"_align", "_siblings", "_doubt"},
+    {"_align", "_siblings", "_doubt", "_state"},
     {"_match"},
     {"_plan", "_places"},
     {"_keras", "_tensors"},
-    {"_eager"},
+    {"_eager", "_live_optimizers"},
     {"_sources._files"},
     {"_sources._kinds", "_sources._hdf5"},
     {
@@ -52,6 +53,8 @@ PURE = {
     "_fold",
     "_nodes",
     "_labels",
+    "_optimizers",
+    "_pieces",
     "_names",
     "_keys",
     "_select",
@@ -62,6 +65,7 @@ PURE = {
     "_settle",
     "_doubt",
     "_siblings",
+    "_state",
     "_plan",
     "_places",
 }
