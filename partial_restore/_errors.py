@@ -102,6 +102,8 @@ class RefusedError(RestoreError):
 
     def __str__(self) -> str:
         parts = [_section(outcome, [m for m in self.refused if m.outcome is outcome]) for outcome in _REMEDIES]
+        if any(match.target.group == "optimizer" for match in self.refused):
+            parts.append("To restore the weights without the state of the optimizer: optimizer=False.")
         return "\n".join(part for part in parts if part) + "\nNothing was changed."
 
 

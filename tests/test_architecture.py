@@ -20,10 +20,12 @@ FLOORS = [
     {"_align", "_siblings", "_doubt", "_state"},
     {"_match"},
     {"_plan", "_places"},
+    {"_order"},
+    {"_lists"},
     {"_keras", "_tensors"},
     {"_eager", "_live_optimizers"},
     {"_sources._files"},
-    {"_sources._kinds", "_sources._hdf5"},
+    {"_sources._kinds", "_sources._hdf5", "_sources._trained"},
     {
         "_sources._arrays",
         "_sources._groups",
@@ -68,6 +70,8 @@ PURE = {
     "_state",
     "_plan",
     "_places",
+    "_order",
+    "_lists",
 }
 
 

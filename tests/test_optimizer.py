@@ -123,7 +123,6 @@ def test_training_goes_on_as_if_it_had_never_stopped(make: Make, tmp_path: Path)
     assert_same(by_layer(target), by_layer(source))
 
 
-EDITED = ["amsgrad and average", "rmsprop", "adam of tf.keras", "legacy adam"]
 EDITS = {
     "frozen first": (("a", "b", "c"), ("a",)),
     "frozen in between": (("a", "b", "c"), ("b",)),
@@ -150,16 +149,26 @@ def whole(ending: str) -> Callable[[Any, Path], str]:
     return save
 
 
-@pytest.mark.parametrize("save", [checkpoint, whole(".h5")], ids=["checkpoint", "h5"])
+EDITED = {
+    f"{name}, {kind}": (EVERY[name], save)
+    for kind, save, names in (
+        ("checkpoint", checkpoint, ("amsgrad and average", "rmsprop", "adam of tf.keras", "legacy adam")),
+        ("h5", whole(".h5"), ("amsgrad and average", "legacy adam")),
+        ("keras", whole(".keras"), ("rmsprop", "adam of tf.keras")),
+    )
+    for name in names
+}
+
+
 @pytest.mark.parametrize(("names", "frozen"), EDITS.values(), ids=EDITS.keys())
-@pytest.mark.parametrize("make", [EVERY[name] for name in EDITED], ids=EDITED)
+@pytest.mark.parametrize(("make", "save"), EDITED.values(), ids=EDITED.keys())
 def test_state_stays_with_its_layer_whatever_is_edited(
     make: Make, names: Sequence[str], frozen: Sequence[str], save: Callable[[Any, Path], str], tmp_path: Path
 ) -> None:
     source = step(step(net(make)))
     target = step(net(make, names, frozen))
-    kept = state(target)
-    restored(target, save(source, tmp_path))
+    kept, path = state(target), save(source, tmp_path)
+    restored(target, path)
     common = [name for name in names if name != "new" and name not in frozen]
     assert_same(of_layers(state(target), common), of_layers(state(source), common))
     others = [name for name in names if name not in common]
@@ -456,3 +465,74 @@ def test_whole_model_of_keras_1_does_not_tell_whose_its_state_is(tmp_path: Path)
     pr.restore_subset(target, path)
     assert_same(state(target), kept)
     assert_same(by_layer(target), by_layer(source))
+
+
+@pytest.mark.parametrize("frozen", [(), ("b",)])
+def test_weights_alone_tell_whose_state_it_is_where_that_is_forced(frozen: Sequence[str], tmp_path: Path) -> None:
+    source = step(step(net(keras.optimizers.Adam, frozen=frozen)))
+    source.save_weights(path := str(tmp_path / "x.weights.h5"))
+    target = step(net(keras.optimizers.Adam, ("a", "new", "b", "c")))
+    if frozen:  # Of three layers of one shape, two were trained: nothing tells which.
+        with (
+            unchanged(target),
+            pytest.raises(pr.AmbiguousError, match=r"optimizer/a/kernel/momentum.*whose state") as caught,
+        ):
+            pr.restore_subset(target, path, optimizer=True)
+        assert "optimizer=False" in str(caught.value)
+        return
+    restored(target, path)
+    assert_same(of_layers(state(target), "abc"), state(source))
+
+
+@pytest.mark.parametrize("name", ["sgd with momentum", "rmsprop", "amsgrad and average", "muon"])
+def test_weights_alone_do_not_tell_which_state_it_is(name: str, tmp_path: Path) -> None:
+    """Momentum or an average of the weights, one list of them looks like the other."""
+    source, target = step(net(EVERY[name])), step(net(EVERY[name]))
+    source.save_weights(path := str(tmp_path / "x.weights.h5"))
+    with unchanged(target), pytest.raises(pr.AmbiguousError, match="whose state"):
+        pr.restore_subset(target, path, optimizer=True)
+
+
+def deep() -> Any:
+    """Layers within layers, statistics that are not trained, and one layer frozen; three shapes occur many times."""
+    layers = keras.layers
+    tokens = inputs = layers.Input([6], dtype="int32")
+    tokens = layers.Embedding(20, 4, name="embed")(tokens)
+    tokens = layers.MultiHeadAttention(2, 2, name="attend")(tokens, tokens)
+    tokens = layers.BatchNormalization(name="norm")(tokens)
+    tokens = layers.Dense(4, name="still")(tokens)
+    inner = keras.Sequential(
+        [layers.Input([6, 4]), layers.Dense(4, name="d0"), layers.BatchNormalization(name="n0")], name="inner"
+    )
+    tokens = inner(tokens)
+    tokens = layers.Bidirectional(layers.LSTM(2, name="lstm"), name="both")(tokens)
+    model = keras.Model(inputs, layers.Dense(4, name="head")(tokens))
+    model.get_layer("still").trainable = False
+    model.compile("adam", "mse", run_eagerly=True)
+    return model
+
+
+@pytest.mark.parametrize("save", [checkpoint, whole(".h5"), whole(".keras")], ids=["checkpoint", "h5", "keras"])
+def test_state_of_layers_within_layers_is_found(save: Callable[[Any, Path], str], tmp_path: Path) -> None:
+    tokens = np.random.default_rng(1).integers(0, 20, [8, 6])
+
+    def trained(model: Any) -> Any:
+        model.fit(tokens, Y, batch_size=8, shuffle=False, verbose=0)
+        return model
+
+    source, target = trained(trained(deep())), trained(deep())
+    pr.restore_subset(target, save(source, tmp_path), optimizer=True, strict=True)
+    for ours, theirs in zip(target.optimizer.variables, source.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
+    for each in (source, target):
+        trained(each)
+    for ours, theirs in zip(target.weights, source.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+def test_state_in_a_file_of_keras_3_is_listed_by_what_it_is(ending: str, tmp_path: Path) -> None:
+    source = step(net(keras.optimizers.Adam))
+    (source.save if ending == ".keras" else source.save_weights)(path := str(tmp_path / f"x{ending}"))
+    names = {tensor.name for tensor in pr.list_checkpoint(path)}
+    assert {"optimizer/iterations", "optimizer/learning_rate", "optimizer/a/vars/0/momentum"} < names
