@@ -18,7 +18,7 @@ class RestoreSubset(keras.callbacks.Callback):
 
     Runs once for a model, and not when training is resumed (``model.optimizer.iterations > 0``): what was trained stays. Keras
     builds a model that is not built yet only as it traces the first step; the callback then builds it from the shapes
-    of the data, restores, and lets the step go on.
+    of the data, restores, and lets the step go on. With ``optimizer=True`` it builds the optimizer, too.
 
     >>> import keras, numpy as np
     >>> import partial_restore as pr
