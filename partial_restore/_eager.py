@@ -55,10 +55,15 @@ class EagerTarget:
     session = None
 
     def __init__(
-        self, held: Sequence[Held], automatic: Collection[str], stands_for: Callable[[object], Collection[str] | None]
+        self,
+        held: Sequence[Held],
+        automatic: Collection[str],
+        stands_for: Callable[[object], Collection[str] | None],
+        unready: Sequence[str] = (),
     ) -> None:
         self.entries: Sequence[Entry] = [each.entry for each in held]
         self.automatic = automatic
+        self.unready = unready
         self.stands_for = stands_for
         self._held = {each.entry.key: each for each in held}
 

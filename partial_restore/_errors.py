@@ -44,13 +44,18 @@ class UnreadableCheckpointError(RestoreError):
 
 
 class UnbuiltError(RestoreError):
-    """The model has layers without variables yet; ``layers`` are their names."""
+    """The model has layers, or optimizers, without variables yet; ``layers`` and ``optimizers`` are their names."""
 
-    def __init__(self, model: str, layers: Sequence[str]) -> None:
-        self.model, self.layers = model, tuple(layers)
-        super().__init__(model, layers)
+    def __init__(self, model: str, layers: Sequence[str], optimizers: Sequence[str] = ()) -> None:
+        self.model, self.layers, self.optimizers = model, tuple(layers), tuple(optimizers)
+        super().__init__(model, layers, optimizers)
 
     def __str__(self) -> str:
+        if self.optimizers:
+            return (
+                f"the optimizer of {self.model} has no state yet: {', '.join(self.optimizers)}. Build it first: "
+                "model.optimizer.build(model.trainable_variables), or train one step."
+            )
         if not self.layers:
             return f"{self.model} has no variables. Build it first: call it once on an input, or call its build(input_shape)."
         return (
@@ -97,6 +102,8 @@ class RefusedError(RestoreError):
 
     def __str__(self) -> str:
         parts = [_section(outcome, [m for m in self.refused if m.outcome is outcome]) for outcome in _REMEDIES]
+        if any(match.target.group == "optimizer" for match in self.refused):
+            parts.append("To restore the weights without the state of the optimizer: optimizer=False.")
         return "\n".join(part for part in parts if part) + "\nNothing was changed."
 
 

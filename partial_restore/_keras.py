@@ -20,7 +20,7 @@ def _keras() -> Any:
     return keras if keras is not None and hasattr(keras, "KerasTensor") and hasattr(keras, "Variable") else None
 
 
-def _families() -> list[Any]:
+def families() -> list[Any]:
     """Return Keras 3 and tf_keras, those that the program has imported."""
     found = (_keras(), sys.modules.get("tf_keras"))
     return [family for family in found if family is not None and hasattr(family, "layers")]
@@ -28,7 +28,7 @@ def _families() -> list[Any]:
 
 def _family(thing: Any) -> Any:
     """Return the Keras of which a layer is."""
-    return next(family for family in _families() if isinstance(thing, family.layers.Layer))
+    return next(family for family in families() if isinstance(thing, family.layers.Layer))
 
 
 def is_layer(thing: object) -> bool:
@@ -58,7 +58,7 @@ def _kind(cls: Any) -> str:
     """Return what a class of Keras is; of what is none, nothing can become one."""
     if any(base.__module__ == "keras.src.backend.common.variables" for base in cls.__mro__):
         return "variable"
-    for family in _families():
+    for family in families():
         if issubclass(cls, family.layers.Layer):
             return "metric" if issubclass(cls, family.metrics.Metric) else "layer"
         if issubclass(cls, family.metrics.Metric):
@@ -147,8 +147,8 @@ def named_initializer(layer: Any, variable: Any) -> Any:
 
 def initializer(spec: Any) -> Any:
     """Return the initializer that a Keras name, such as ``"glorot_uniform"``, stands for."""
-    families = _families() or [importlib.import_module("keras")]  # Only a caller who gives a name of Keras needs it.
-    return families[0].initializers.get(spec)
+    found = families() or [importlib.import_module("keras")]  # Only a caller who gives a name of Keras needs it.
+    return found[0].initializers.get(spec)
 
 
 @dataclass(frozen=True, slots=True)

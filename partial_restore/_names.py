@@ -7,9 +7,8 @@ stand, members of Keras' own layer lists by the name of the layer, and by their 
 from __future__ import annotations
 
 import itertools
-import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -28,17 +27,12 @@ from partial_restore._nodes import (
     optimizer_state,
     paths_of,
 )
+from partial_restore._optimizers import kind_of
+from partial_restore._pieces import Piece, pieces_of_graph
 from partial_restore._types import Entry, Group, Name, name_of
 
-_SLOT = re.compile(
-    r"(?P<owner>.+)/(Adam(_1)?|AdaMax(_1)?|Adadelta(_1)?|Adagrad|AdagradDA(_1)?|Momentum|RMSProp(_1)?|Ftrl(_1)?"
-    r"|LazyAdam(_1)?|AdamWeightDecayOptimizer(_1)?|LAMB(_1)?|adam_[mv])"
-)
 _WRAPPED = ("cell", "layer")
 """Attributes under which a recurrent layer and a wrapper keep the layer within."""
-
-_POWER = re.compile(r"(.+/)?beta[12]_power(_\d+)?")
-"""Names that the optimizers of TensorFlow 1 give their state, beside and below the variable's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +45,7 @@ class Names:
     nameless: bool = False
     lacking: tuple[Name, ...] = ()
     """Paths that a file would have instead that does not know the names of all layers."""
+    piece: Piece | None = None
 
 
 def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Names]:
@@ -71,16 +66,9 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Na
     found = _model_names(nodes, weights, open_paths, all_paths)
     for leaf in copies.intersection(leaves):
         found[leaf] = Names((_raw(all_paths[leaf][0]),), (), "copy")
-    called = _called_by_optimizers(nodes, found)
+    pieces = pieces_of_graph(nodes, state.intersection(leaves), frozenset(weights))
     for leaf in state.intersection(leaves):
-        path = next(iter(all_paths.get(leaf, [])), ())
-        slot = slots.get(leaf)
-        owner = found.get(slot[0]) if slot else None
-        if slot and owner:
-            name = name_of(f"{_shown(owner)}/{slot[1]}", said=True)
-        else:
-            name = _state_name(nodes[leaf].full_name or "", path, optimizers, called) or _raw(path)
-        found[leaf] = Names((name,), (), "optimizer")
+        found[leaf] = _state_names(leaf, pieces.get(leaf), found, open_paths, all_paths)
     return {leaf: found[leaf] for leaf in leaves}
 
 
@@ -125,25 +113,26 @@ def _unreadable(leaf: int, all_paths: Mapping[int, list[Path]]) -> Names:
     return Names((_raw(path),), (), "metric" if is_metric else "model", nameless=not is_metric)
 
 
-def _called_by_optimizers(nodes: Sequence[Node], found: Mapping[int, Names]) -> dict[str, str]:
-    """Return how an optimizer of Keras 3 begins the names of a variable's state, with what the variable is called."""
-    stems = [((nodes[leaf].full_name or "").replace("/", "_"), _shown(names)) for leaf, names in found.items()]
-    times = Counter(stem for stem, _ in stems)
-    return {stem: shown for stem, shown in stems if times[stem] == 1}
-
-
-def _state_name(full_name: str, path: Path, optimizers: Collection[int], called: Mapping[str, str]) -> Name | None:
+def _state_names(
+    leaf: int,
+    piece: Piece | None,
+    found: Mapping[int, Names],
+    open_paths: Mapping[int, list[Path]],
+    all_paths: Mapping[int, list[Path]],
+) -> Names:
     """Return the name of a piece of optimizer state: the optimizer, the variable to which it belongs, what it is."""
-    if not full_name:
-        return None
-    depth = next((i for i, step in enumerate(path) if step.node in optimizers), 0)
-    front = "/".join(step.segment for step in path[: depth + 1]) or "optimizer"
-    words = full_name.rpartition("/")[2].split("_")
-    for end in range(len(words) - 1, 0, -1):
-        stem = "_".join(words[:end])
-        if stem in called:
-            return name_of(f"{front}/{called[stem]}/{'_'.join(words[end:])}", said=True)
-    return name_of(f"{front}/{full_name.partition('/')[2] or full_name}", said=True)
+    path = next(iter(all_paths.get(leaf, [])), (Step(f"node-{leaf}", leaf),))
+    if piece is None:
+        return Names((_raw(path),), (), "optimizer")
+    fronts = tuple(_raw(each).text for each in open_paths.get(piece.optimizer, ()) if each)
+    owner = found.get(piece.owner) if piece.owner is not None else None
+    shown = (
+        fronts[0] if fronts else "optimizer",
+        *((_shown(owner),) if owner else ()),
+        kind_of(piece.family, piece.word),
+    )
+    named = name_of("/".join(shown), said=True) if piece.word else _raw(path)
+    return Names((named,), (), "optimizer", piece=replace(piece, fronts=fronts))
 
 
 def _partly(labels: Mapping[int, str], path: Path) -> Iterator[Mapping[int, str]]:
@@ -264,19 +253,6 @@ def _plain(segment: str, node: Node) -> str:
 
 def _raw(path: Path) -> Name:
     return name_of("/".join(step.segment for step in path), said=True)
-
-
-def group_of_key(key: str, shapes: Mapping[str, Sequence[int]]) -> Group:
-    """Return what a tensor that is known by its key alone is part of, among all keys and their shapes.
-
-    >>> group_of_key("w/Adam", {"w": (2,), "w/Adam": (2,)}), group_of_key("w", {"w": (2,)})
-    ('optimizer', 'model')
-    """
-    slot = _SLOT.fullmatch(key)
-    parts = slot["owner"].split("/") if slot else []
-    owners = ("/".join(parts[start:]) for start in range(len(parts)))  # A slot may lie in the optimizer's own scope.
-    is_slot = any(owner in shapes and tuple(shapes[owner]) == tuple(shapes[key]) for owner in owners)
-    return "optimizer" if is_slot or _POWER.fullmatch(key) else "model"
 
 
 def without_cudnn(entries: Sequence[Entry]) -> list[Entry]:

@@ -30,13 +30,15 @@ _HIDDEN = re.compile(
 class Node:
     """One object: its children by name, what TensorFlow calls it if it is a variable, the layer's name if one is known.
 
-    ``slots`` are the state variables that an optimizer of TensorFlow 1 or early 2 keeps: (owner, slot name, state).
+    ``slots`` are the state variables that an optimizer of TensorFlow 1 or early 2 keeps: (owner, slot name, state);
+    ``kind`` is the class of an optimizer in memory.
     """
 
     children: Sequence[tuple[str, int]]
     full_name: str | None = None
     label: str | None = None
     slots: Sequence[tuple[int, str, int]] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from partial_restore._doubt import NUMBERED, doubted
 from partial_restore._match import Pairing, pair
 from partial_restore._select import Renamed, Rule, Test, apply_rules
 from partial_restore._settle import Grade
+from partial_restore._state import follow
 from partial_restore._types import GROUP_REASONS, Decision, Entry, Match, Outcome, Skip
 
 
@@ -25,6 +26,7 @@ class Request:
     rename: Sequence[Rule] = ()
     cast: Cast = "same_kind"
     automatic: Collection[str] = field(default=frozenset())
+    optimizer: bool = False
 
 
 def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request) -> Decision:
@@ -42,6 +44,8 @@ def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request)
     pairing = pair(ours, free, [renamed for _, renamed in theirs], request.automatic)
     places = {entry.key: t for t, entry in enumerate(ours)}
     matches = doubted([_match(entry, places.get(entry.key), free, pairing, request) for entry in targets])
+    if request.optimizer:
+        matches = _with_state(matches, sources, renamed_all, request)
     near = {source.key for match in matches for source in (match.source, *match.candidates) if source is not None}
     acting = {renamed.rule for renamed in renamed_all if renamed}
     landing = {
@@ -50,7 +54,7 @@ def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request)
     texts = [rule.text for rule in request.rename]
     return Decision(
         matches,
-        tuple(_skips(sources, renamed_all, matches)),
+        tuple(_skips(sources, renamed_all, matches, optimizer=request.optimizer)),
         pairing.roots,
         tuple(text for text in texts if text not in acting),
         tuple(text for text in texts if text in acting - landing),
@@ -67,14 +71,38 @@ def _match(target: Entry, t: int | None, sources: Sequence[Entry], pairing: Pair
     return _fitting(paired, request.cast)
 
 
-def unselected(target: Entry, request: Request) -> str:
-    """Return why a variable is not selected, or an empty string. ``exclude`` wins."""
+def unselected(target: Entry, request: Request, owner: Entry | None = None) -> str:
+    """Return why a variable is not selected, or an empty string. ``exclude`` wins; state is included with its owner."""
     for test in request.exclude:
         if test.accepts(target):
             return f"excluded by {test.text}"
-    if request.include is not None and not any(test.accepts(target) for test in request.include):
+    if request.include is not None and not any(
+        test.accepts(entry) for test in request.include for entry in (target, owner) if entry
+    ):
         return "not included"
     return ""
+
+
+def _with_state(
+    matches: Sequence[Match], sources: Sequence[Entry], renamed: Sequence[Renamed | None], request: Request
+) -> tuple[Match, ...]:
+    """Decide about the optimizer state as well, which follows the variables."""
+    owners = {match.target.key: match for match in matches if match.target.group == "model"}
+    states = [match.target for match in matches if match.target.group == "optimizer"]
+    followed = {match.target.key: match for match in follow(states, owners, sources, renamed)}
+
+    def decided(match: Match) -> Match:
+        followed_by = followed.get(match.target.key)
+        if followed_by is None:
+            return match
+        state = match.target.state
+        owner = owners.get(state.owner) if state and state.owner is not None else None
+        reason = unselected(match.target, request, owner.target if owner else None)
+        if reason:
+            return replace(followed_by, outcome=Outcome.UNSELECTED, reason=reason)
+        return _fitting(followed_by, request.cast)
+
+    return tuple(map(decided, matches))
 
 
 def _pair(target: Entry, t: int, sources: Sequence[Entry], pairing: Pairing) -> Match:
@@ -123,7 +151,9 @@ def _fitting(match: Match, cast: Cast) -> Match:
     return match
 
 
-def _skips(sources: Sequence[Entry], renamed: Sequence[Renamed | None], matches: Sequence[Match]) -> Iterator[Skip]:
+def _skips(
+    sources: Sequence[Entry], renamed: Sequence[Renamed | None], matches: Sequence[Match], *, optimizer: bool
+) -> Iterator[Skip]:
     """Yield every tensor that no variable takes, with the reason."""
     used = {match.source.key for match in matches if match.source and match.outcome is Outcome.LOADED}
     near: dict[str, Match] = {}
@@ -133,11 +163,11 @@ def _skips(sources: Sequence[Entry], renamed: Sequence[Renamed | None], matches:
                 near.setdefault(source.key, match)
     for source, rule in zip(sources, renamed, strict=True):
         if source.key not in used:
-            yield Skip(source, _skip_reason(source, rule, near.get(source.key)))
+            yield Skip(source, _skip_reason(source, rule, near.get(source.key), optimizer=optimizer))
 
 
-def _skip_reason(source: Entry, renamed: Renamed | None, match: Match | None) -> str:
-    if source.group != "model":
+def _skip_reason(source: Entry, renamed: Renamed | None, match: Match | None, *, optimizer: bool) -> str:
+    if source.group != "model" and not (optimizer and source.group == "optimizer"):
         return GROUP_REASONS[source.group]
     if renamed is not None and not renamed.names:
         return f"dropped by rename {renamed.rule}"
@@ -147,4 +177,6 @@ def _skip_reason(source: Entry, renamed: Renamed | None, match: Match | None) ->
         return f"its variable is refused: {match.outcome.value}"
     if renamed is not None:
         return f"renamed by {renamed.rule} to what is no variable of the model"
+    if source.group == "optimizer":
+        return "the model keeps no such state of a variable that is loaded"
     return "no variable of the model has its name"

@@ -103,8 +103,9 @@ def _refuse(decision: Decision, policy: Policy) -> None:
     offenders = decision.of(*refused)
     if offenders:
         raise refusal(decision, offenders)
-    if not decision.of(Outcome.LOADED):
-        selected = [match.target.name for match in decision.matches if match.outcome is not Outcome.UNSELECTED]
+    if not any(match.target.group == "model" for match in decision.of(Outcome.LOADED)):
+        matches = [match for match in decision.matches if match.target.group == "model"]
+        selected = [match.target.name for match in matches if match.outcome is not Outcome.UNSELECTED]
         tensors = [skip.source.name for skip in decision.skipped if skip.source.group == "model"]
         raise NothingLoadedError(decision, selected, tensors)
 

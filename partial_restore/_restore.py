@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from partial_restore._cast import Cast
-from partial_restore._errors import UnknownNameError, nearest
+from partial_restore._errors import UnbuiltError, UnknownNameError, nearest
 from partial_restore._plan import Request, decide, unselected
 from partial_restore._prepared import Initialize, Plan, Policy
 from partial_restore._report import Listing, Report, listing_of
@@ -40,6 +40,7 @@ def plan_subset(
     initialize: Initialize = "keep",
     verify: bool = True,
     max_memory: int = DEFAULT_MEMORY,
+    optimizer: bool = False,
     allow_unmatched: bool = False,
     session: tf.compat.v1.Session | None = None,
 ) -> Plan:
@@ -67,7 +68,10 @@ def plan_subset(
     with _collection_paused():
         source = _open(ckpt)
         target = open_target(model, session, source.layout)
-        request = Request(*_selection(target, include, exclude), compile_rename(rename), cast, target.automatic)
+        if optimizer:
+            _refuse_stateless(target)
+        selection = _selection(target, include, exclude)
+        request = Request(*selection, compile_rename(rename), cast, target.automatic, optimizer)
         given = compile_patterns(initialize if isinstance(initialize, Mapping) else None, target.stands_for)
         decision = decide(target.entries, source.entries, request)
     if not allow_unmatched:
@@ -88,6 +92,7 @@ def restore_subset(
     initialize: Initialize = "keep",
     verify: bool = True,
     max_memory: int = DEFAULT_MEMORY,
+    optimizer: bool = False,
     allow_unmatched: bool = False,
     session: tf.compat.v1.Session | None = None,
 ) -> Report:
@@ -125,6 +130,9 @@ def restore_subset(
             In a session, those without a value are always initialized.
         verify: Whether to read everything once before the first change if it is more than ``max_memory``.
         max_memory: Bytes of values in memory at once. A larger tensor is read alone.
+        optimizer: Whether to restore the state of the optimizer too: that of a variable follows the variable, also where
+            layers were added, removed or frozen; what the optimizer has once (``iterations``, ``learning_rate``) goes
+            by name. Its class must be the same. The model is compiled, or a `tf.train.Checkpoint` with the optimizer.
         allow_unmatched: Whether a pattern or a rule may fit nothing.
         session: The session in which the variables of a graph live.
 
@@ -134,7 +142,7 @@ def restore_subset(
     Raises:
         CheckpointNotFoundError: There is no checkpoint.
         UnreadableCheckpointError: It is damaged or incomplete.
-        UnbuiltError: A layer of the model is not built.
+        UnbuiltError: A layer of the model, or its optimizer, is not built.
         UnknownNameError: A pattern or a rule fits nothing.
         CollisionError, MismatchError, AmbiguousError, MissingError: Variables that cannot be restored.
         NothingLoadedError: No variable at all would be loaded.
@@ -155,6 +163,7 @@ def restore_subset(
         initialize=initialize,
         verify=verify,
         max_memory=max_memory,
+        optimizer=optimizer,
         allow_unmatched=allow_unmatched,
         session=session,
     ).apply()
@@ -251,6 +260,16 @@ def _refuse_options(on_mismatch: str, cast: str, initialize: Initialize, max_mem
         raise ValueError(f'initialize is "keep", "rerun" or a mapping pattern -> initializer, not {initialize!r}')
     if max_memory < 1:
         raise ValueError(f"max_memory is a number of bytes, not {max_memory!r}")
+
+
+def _refuse_stateless(target: Target) -> None:
+    """Refuse to restore the state of an optimizer that has none yet, or of none."""
+    if target.unready:
+        raise UnbuiltError("the model", (), target.unready)
+    if not any(entry.group == "optimizer" for entry in target.entries):
+        raise ValueError(
+            "optimizer=True, and the model has no optimizer: compile it, or pass tf.train.Checkpoint(model=…, optimizer=…)"
+        )
 
 
 def _selection(target: Target, include: Any, exclude: Any) -> tuple[Sequence[Test] | None, Sequence[Test]]:

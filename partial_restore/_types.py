@@ -49,6 +49,20 @@ def name_of(text: str, *, said: bool | None = False) -> Name:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """What a piece of optimizer state is: it has no identity of its own, it follows its variable.
+
+    ``kind`` is what it means to the ``family`` of optimizers (empty if its side does not tell), ``optimizer`` how its
+    side calls the one that keeps it, ``owner`` the key of the variable to which it belongs; None for what an optimizer has once.
+    """
+
+    kind: str
+    family: str
+    optimizer: tuple[str, ...] = ()
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One tensor of a checkpoint or one variable of a model.
 
@@ -57,7 +71,7 @@ class Entry:
     tensor has only a place in a list that is ordered anew by every training: it can be renamed, never matched.
     ``shown`` is what people call it where the checkpoint's layout calls it otherwise. ``ops`` are what TensorFlow 1
     calls it, which tells less: they count where nothing else is known. ``layer`` is the class of its layer, if known, where
-    a file only numbers the variables of a layer.
+    a file only numbers the variables of a layer. ``state`` is what a piece of optimizer state is.
     """
 
     key: str
@@ -71,6 +85,7 @@ class Entry:
     shown: tuple[Name, ...] = ()
     ops: tuple[Name, ...] = ()
     layer: str = ""
+    state: State | None = None
 
     @property
     def name(self) -> str:

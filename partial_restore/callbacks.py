@@ -18,7 +18,7 @@ class RestoreSubset(keras.callbacks.Callback):
 
     Runs once for a model, and not when training is resumed (``model.optimizer.iterations > 0``): what was trained stays. Keras
     builds a model that is not built yet only as it traces the first step; the callback then builds it from the shapes
-    of the data, restores, and lets the step go on.
+    of the data, restores, and lets the step go on. With ``optimizer=True`` it builds the optimizer, too.
 
     >>> import keras, numpy as np
     >>> import partial_restore as pr
@@ -59,6 +59,9 @@ class RestoreSubset(keras.callbacks.Callback):
             self._restore_in_step()
 
     def _restore(self) -> None:
+        if self._options.get("optimizer"):
+            with _scope(self.model):
+                self.model.optimizer.build(self.model.trainable_variables)
         self.report = restore_subset(self.model, self._ckpt, **self._options)
         self._done = self.model
 
@@ -68,13 +71,18 @@ class RestoreSubset(keras.callbacks.Callback):
 
         def build_restore_step(iterator: Any) -> Any:
             model.train_function = step
-            strategy = model.distribute_strategy
-            with nullcontext() if strategy is tf.distribute.get_strategy() else strategy.scope():
+            with _scope(model):
                 model._symbolic_build(data_batch=tf.nest.map_structure(_of_one_replica, iterator.element_spec))
             self._restore()
             return step(iterator)
 
         model.train_function = build_restore_step
+
+
+def _scope(model: Any) -> Any:
+    """Return the context in which a model's variables are made."""
+    strategy = model.distribute_strategy
+    return nullcontext() if strategy is tf.distribute.get_strategy() else strategy.scope()
 
 
 def _of_one_replica(spec: Any) -> Any:

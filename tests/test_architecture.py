@@ -14,15 +14,18 @@ import partial_restore
 ROOT = Path(partial_restore.__file__).parent
 FLOORS = [
     {"_types", "_cast", "_fold", "_nodes"},
-    {"_labels", "_keys"},
+    {"_labels", "_keys", "_optimizers"},
+    {"_pieces"},
     {"_names", "_select", "_settle", "_errors", "_report"},
-    {"_align", "_siblings", "_doubt"},
+    {"_align", "_siblings", "_doubt", "_state"},
     {"_match"},
     {"_plan", "_places"},
+    {"_order"},
+    {"_lists"},
     {"_keras", "_tensors"},
-    {"_eager"},
+    {"_eager", "_live_optimizers"},
     {"_sources._files"},
-    {"_sources._kinds", "_sources._hdf5"},
+    {"_sources._kinds", "_sources._hdf5", "_sources._trained"},
     {
         "_sources._arrays",
         "_sources._groups",
@@ -52,6 +55,8 @@ PURE = {
     "_fold",
     "_nodes",
     "_labels",
+    "_optimizers",
+    "_pieces",
     "_names",
     "_keys",
     "_select",
@@ -62,8 +67,11 @@ PURE = {
     "_settle",
     "_doubt",
     "_siblings",
+    "_state",
     "_plan",
     "_places",
+    "_order",
+    "_lists",
 }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from partial_restore._names import Names, group_of_key, names_of_graph
+from partial_restore._names import Names, names_of_graph
 from partial_restore._nodes import Node
+from partial_restore._optimizers import states_of_keys
 
 
 class Graph:
@@ -140,7 +141,7 @@ def test_optimizer_state_bears_the_name_of_its_variable() -> None:
     names = graph.names()
     assert names["_operations/1/_kernel"] == (["b0/kernel"], ["seq/b0/kernel"], "model")
     assert names["optimizer/_variables/2"] == (["optimizer/b0/kernel/momentum"], [], "optimizer")
-    assert names["optimizer/_iterations"] == (["optimizer/iteration"], [], "optimizer")
+    assert names["optimizer/_iterations"] == (["optimizer/iterations"], [], "optimizer")
 
 
 def test_weights_that_only_an_optimizer_holds_are_the_models() -> None:
@@ -187,7 +188,7 @@ def test_slots_of_tensorflow_1_are_optimizer_state_beside_their_variable_only() 
         "Adam": [2],
         "train/w/Adam": [2],
     }
-    assert {key for key in shapes if group_of_key(key, shapes) == "optimizer"} == {
+    assert states_of_keys(shapes).keys() == {
         "w/Adam",
         "beta1_power",
         "train/w/Adam",

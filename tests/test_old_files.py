@@ -284,3 +284,66 @@ def test_averages_never_take_the_place_of_what_is_missing(case: str, family: Any
 def test_folder_is_as_good_as_its_latest_checkpoint(case: str) -> None:
     """Those of TensorFlow 1.4 name a folder of another machine in their ``checkpoint`` file."""
     assert pr.list_checkpoint(FIXTURES / case) == pr.list_checkpoint(path_of(case))
+
+
+WITH_ADAM = {
+    case: KERAS[case]
+    for case in (
+        "tf1.4/v1_adam_averages",
+        "tf1.15/saver_adam_averages",
+        "tf1.8/eager_adam",
+        "tf1.15/keras_weights_adam",
+        "tf1.15/keras_model_h5",
+        "tf2.4/checkpoint_adam",
+        "tf2.10/checkpoint_adam",
+        "tf2.10/checkpoint_new_adam",
+        "tf2.10/subclassed_checkpoint",
+        "tf2.10/model_h5",
+        "tf2.15/checkpoint_adam_averages",
+        "tf2.15/checkpoint_legacy_adam",
+        "tf2.15/keras",
+    )
+}
+
+
+def owner_of(key: str) -> str:
+    """Return what the key of a moment says of its variable, in letters and digits; nothing where it is a number."""
+    below = re.sub(
+        r"^optimizer_weights/|(training/)?Adam/|/(Adam(_1)?|[mv])(:0)?$", "", key.partition("/.OPTIMIZER_SLOT")[0]
+    )
+    return "" if "_variables/" in key or "vars/" in key else re.sub(r"\W", "", below)
+
+
+def compiled(model: Any, family: Any) -> Any:
+    model.compile(family.optimizers.Adam(), "mse")
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
+@pytest.mark.parametrize(("case", "build"), WITH_ADAM.items(), ids=WITH_ADAM.keys())
+def test_moments_of_adam_are_those_of_the_same_variable(case: str, build: Callable[[Any], Any], family: Any) -> None:
+    expected, _ = recorded(case)
+    model = compiled(build(family), family)
+
+    report = pr.restore_subset(model, path_of(case), optimizer=True)
+
+    moments = [item for item in report.loaded if item.name.endswith(("/momentum", "/velocity"))]
+    assert len(moments) == 2 * len(model.trainable_variables)
+    for item in moments:
+        variable = report[item.name.partition("/")[2].rpartition("/")[0]]
+        assert item.tensor is not None
+        assert variable.tensor is not None
+        assert owner_of(item.tensor.key) in re.sub(r"\W", "", variable.tensor.key), item
+        told = re.search(r"/(Adam|Adam_1|m|v)(:0)?(/.ATTRIBUTES.*)?$", item.tensor.key)
+        assert not told or (told[1] in ("Adam", "m")) == item.name.endswith("/momentum"), item
+    values = sorted(value.tobytes() for value in (expected[item.tensor.key] for item in moments if item.tensor))
+    held = [value.numpy().tobytes() for value in (*model.optimizer._momentums, *model.optimizer._velocities)]
+    assert sorted(held) == values
+
+
+@pytest.mark.parametrize("case", ["tf1.4/keras_model_h5", "tf2.15/weights_h5"])
+def test_moments_that_have_only_a_number_are_undecidable(case: str) -> None:
+    model = compiled(KERAS[case](keras), keras)
+    with unchanged(model), pytest.raises(pr.AmbiguousError, match=r"optimizer/.*/kernel/momentum"):
+        pr.restore_subset(model, path_of(case), optimizer=True)

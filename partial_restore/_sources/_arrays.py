@@ -16,10 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
-from partial_restore._names import group_of_key
+from partial_restore._optimizers import states_of_keys
 from partial_restore._sources._files import opened, size_of
 from partial_restore._tensors import eagerly
-from partial_restore._types import Entry, Layout, name_of
+from partial_restore._types import Entry, Group, Layout, State, name_of
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, NotImplementedError, tf.errors.OpError)
 _SUFFIX = ".npy"
@@ -42,8 +42,8 @@ class NpzSource:
             if len(set(names)) < len(names):
                 raise UnreadableCheckpointError(self.path, "the archive has two members of one name")
             headers = {info.filename.removesuffix(_SUFFIX): _header(archive, info) for info in members}
-        shapes = {key: shape for key, (shape, _) in headers.items()}
-        return [_entry(key, shape, dtype, shapes) for key, (shape, dtype) in headers.items()]
+        states = states_of_keys({key: shape for key, (shape, _) in headers.items()})
+        return [_entry(key, shape, dtype, states.get(key)) for key, (shape, dtype) in headers.items()]
 
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values, in the order of the keys; each member is read to its end, which checks it."""
@@ -99,7 +99,10 @@ class SafetensorsSource:
         with self._file() as file:
             held = {key: file.get_slice(key) for key in sorted(file.keys())}
             shapes = {key: tuple(each.get_shape()) for key, each in held.items()}
-            return [_entry(key, shapes[key], _DTYPES.get(each.get_dtype()), shapes) for key, each in held.items()]
+            states = states_of_keys(shapes)
+            return [
+                _entry(key, shapes[key], _DTYPES.get(each.get_dtype()), states.get(key)) for key, each in held.items()
+            ]
 
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""
@@ -152,7 +155,7 @@ def _native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _entry(key: str, shape: tuple[int, ...], dtype: np.dtype[Any] | None, shapes: Any) -> Entry:
+def _entry(key: str, shape: tuple[int, ...], dtype: np.dtype[Any] | None, state: State | None) -> Entry:
     names = (name_of(key.strip("/").removesuffix(":0"), said=None),)
     if dtype is None or dtype.kind not in "fiubcV" or dtype.hasobject:
         return Entry(key, names, (), shape, str(dtype), "internal")
@@ -160,4 +163,5 @@ def _entry(key: str, shape: tuple[int, ...], dtype: np.dtype[Any] | None, shapes
         known = tf.dtypes.as_dtype(dtype.newbyteorder("="))
     except TypeError:
         return Entry(key, names, (), shape, str(dtype), "internal")
-    return Entry(key, names, names, shape, known.name, group_of_key(key, shapes), dtype.itemsize)
+    group: Group = "optimizer" if state else "model"
+    return Entry(key, names, names, shape, known.name, group, dtype.itemsize, state=state)

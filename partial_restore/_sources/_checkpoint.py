@@ -7,7 +7,7 @@ values and holds them against their checksums.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,11 +16,12 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from partial_restore._errors import UnreadableCheckpointError
-from partial_restore._names import Names, group_of_key, names_of_graph
+from partial_restore._names import Names, names_of_graph
 from partial_restore._nodes import Node
+from partial_restore._optimizers import states_of_keys
 from partial_restore._sources._locate import locate
 from partial_restore._tensors import eagerly
-from partial_restore._types import Entry, Layout, Name, name_of
+from partial_restore._types import Entry, Layout, Name, State, name_of
 
 _GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _VALUE = "VARIABLE_VALUE"
@@ -44,11 +45,15 @@ class CheckpointSource:
         """Every tensor that the file lists, in its own order."""
         shapes: Mapping[str, list[int]] = self._reader.get_variable_to_shape_map()
         dtypes: Mapping[str, Any] = self._reader.get_variable_to_dtype_map()
-        names = self._object_names() if _GRAPH_KEY in shapes else {}
+        names, states = self._object_names() if _GRAPH_KEY in shapes else ({}, states_of_keys(shapes))
         order = {key: i for i, key in enumerate(names)}
         return [
             _entry(
-                key, tuple(shapes[key]), dtypes[key], names.get(key) or _name_based(key, shapes, has_graph=bool(names))
+                key,
+                tuple(shapes[key]),
+                dtypes[key],
+                names.get(key) or _name_based(key, states, has_graph=bool(names)),
+                states.get(key),
             )
             for key in sorted(shapes, key=lambda key: (order.get(key, len(order)), key))
         ]
@@ -69,8 +74,8 @@ class CheckpointSource:
         except tf.errors.OpError as error:
             raise UnreadableCheckpointError(self.path, _first_line(error)) from error
 
-    def _object_names(self) -> dict[str, Names]:
-        """Return the names of every tensor that the object graph refers to, by key, in the graph's order."""
+    def _object_names(self) -> tuple[dict[str, Names], dict[str, State]]:
+        """Return the names of every tensor that the object graph refers to, by key, in its order, and optimizer state."""
         graph = trackable_object_graph_pb2.TrackableObjectGraph()
         try:
             graph.ParseFromString(self.read([_GRAPH_KEY])[0].numpy())
@@ -83,11 +88,12 @@ class CheckpointSource:
         nodes = [_node(node) for node in graph.nodes]
         leaves = [i for i, node in enumerate(graph.nodes) if node.attributes]
         names = names_of_graph(nodes, leaves)
+        values = {i: each.checkpoint_key for i in leaves for each in graph.nodes[i].attributes if each.name == _VALUE}
         return {
             attribute.checkpoint_key: _attribute_names(names[i], attribute.name)
             for i in leaves
             for attribute in graph.nodes[i].attributes
-        }
+        }, {key: piece.state(values) for i, key in values.items() if (piece := names[i].piece)}
 
 
 def _node(node: Any) -> Node:
@@ -109,13 +115,13 @@ def _attribute_names(names: Names, attribute: str) -> Names:
     return Names(paths or (name_of(attribute, said=True),), (), names.group)
 
 
-def _name_based(key: str, keys: Mapping[str, list[int]], *, has_graph: bool) -> Names:
+def _name_based(key: str, states: Collection[str], *, has_graph: bool) -> Names:
     """Return the names of a tensor that is known by its key alone: who wrote the name, a person or TensorFlow, is not."""
     names = (name_of(key, said=None),)
-    return Names(names, names, group_of_key(key, keys) if not has_graph else "internal")
+    return Names(names, names, "internal" if has_graph else "optimizer" if key in states else "model")
 
 
-def _entry(key: str, shape: tuple[int, ...], dtype: Any, names: Names) -> Entry:
+def _entry(key: str, shape: tuple[int, ...], dtype: Any, names: Names, state: State | None) -> Entry:
     dtype = tf.dtypes.as_dtype(dtype)
     unreadable = dtype in (tf.variant, tf.resource) or key == _GRAPH_KEY or key.endswith(".OBJECT_CONFIG_JSON")
     return Entry(
@@ -128,6 +134,7 @@ def _entry(key: str, shape: tuple[int, ...], dtype: Any, names: Names) -> Entry:
         dtype.size,
         names.nameless,
         ops=names.given,
+        state=state,
     )
 
 

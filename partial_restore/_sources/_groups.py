@@ -21,6 +21,7 @@ from partial_restore._places import LAYERS, Group, base_of, members_of, names_of
 from partial_restore._sources._files import head_of, opened, size_of, window
 from partial_restore._sources._hdf5 import Array, Hdf5, text
 from partial_restore._sources._kinds import WEIGHTS
+from partial_restore._sources._trained import with_state
 from partial_restore._types import Entry, Layout, Name, name_of
 from partial_restore._types import Group as Part
 
@@ -37,10 +38,14 @@ class GroupsSource:
         self.path, self._files = path, files
         self._arrays: dict[str, tuple[int, Array]] = {}
         self._labels: dict[Group, str] = {}
+        self._names: dict[str, str] = {}
         for i, each in enumerate(files):
             self._open(i, each)
         groups = frozenset(_place(key) for key in self._arrays if _part(_place(key)) == "model")
-        labels = dict(_labels_of(config or {}, ()))
+        members = list(_members_of(config or {}, ()))
+        labels = {place: name for place, name, _ in members if name is not None}
+        self._trained = {place: is_trained for place, _, is_trained in members}
+        self._optimizer = _optimizer_of(config or {})
         listed = {group[: i + 1] for group in groups for i in range(1, len(group)) if group[i - 1] == LAYERS}
         if self._labels:
             self.layout = Layout("groups", "all", groups)
@@ -58,13 +63,16 @@ class GroupsSource:
             self._arrays |= {key: (i, array) for key, array in arrays.items()}
             for group in groups:
                 name = file[group].attrs.get("name") if group.rpartition("/")[2] == VARIABLES else None
-                if name is not None:
+                if name is not None and _part(_place(f"{group}/0")) == "optimizer":
+                    self._names[group] = text(name)
+                elif name is not None:
                     self._labels[_place(f"{group}/0")] = text(name)
 
     @cached_property
     def entries(self) -> Sequence[Entry]:
         """Every array, by path."""
         entries = [self._entry(key, array) for key, (_, array) in sorted(self._arrays.items())]
+        entries = with_state(entries, self._trained, self._optimizer, self._names)
         if not any(entry.group == "model" and VARIABLES in entry.key.split("/") for entry in entries):
             raise UnreadableCheckpointError(self.path, "it has no weights")
         return entries
@@ -182,8 +190,18 @@ def _start_of(file: BinaryIO, info: zipfile.ZipInfo, size: int) -> int:
     return start
 
 
-def _labels_of(config: Mapping[str, Any], at: Group) -> Iterator[tuple[Group, str]]:
-    """Yield the names of layers in lists as a model's configuration tells them; it is read as data, nothing is made of it."""
+def _optimizer_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the configuration of the optimizer, if that of the model tells it."""
+    compiled = config.get("compile_config")
+    optimizer = compiled.get("optimizer") if isinstance(compiled, dict) else None
+    return optimizer if isinstance(optimizer, dict) else {}
+
+
+def _members_of(config: Mapping[str, Any], at: Group) -> Iterator[tuple[Group, str | None, bool]]:
+    """Yield the layers in lists as a model's configuration tells them: place, name, and whether they are trained.
+
+    It is read as data, nothing is made of it.
+    """
     inner = config.get("config")
     layers = inner.get("layers") if isinstance(inner, dict) else None
     if not isinstance(layers, list) or len(at) > _MOST_DEPTH:
@@ -197,6 +215,9 @@ def _labels_of(config: Mapping[str, Any], at: Group) -> Iterator[tuple[Group, st
         place = (*at, LAYERS, f"{kind}_{times[kind]}" if times[kind] else kind)
         own = layer.get("config")
         name = own.get("name") if isinstance(own, dict) else layer.get("name")
-        if isinstance(name, str):
-            yield place, name
-        yield from _labels_of(layer, place)
+        yield (
+            place,
+            name if isinstance(name, str) else None,
+            not isinstance(own, dict) or own.get("trainable") is not False,
+        )
+        yield from _members_of(layer, place)

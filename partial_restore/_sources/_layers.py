@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -12,9 +14,10 @@ import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
 from partial_restore._names import without_cudnn
+from partial_restore._optimizers import Called, family_of, kind_of
 from partial_restore._sources._files import opened
 from partial_restore._sources._hdf5 import Array, Hdf5, text, texts
-from partial_restore._types import Entry, Group, Layout, Name, name_of
+from partial_restore._types import Entry, Group, Layout, Name, State, name_of
 
 _TOP = "top_level_model_weights"
 _KERAS_1 = re.compile(r"(?P<layer>.+)_(?P<weight>[WUb](_[a-z])?|gamma|beta|running_mean|running_std|alpha)")
@@ -29,6 +32,8 @@ _NEW_LAYERS = {
     "timedistributed": "time_distributed",
     "prelu": "p_re_lu",
 }
+_OPTIMIZER = "optimizer_weights/"
+_ONCE = ("iteration", "iterations", "iter", "learning_rate")
 _GATES = {frozenset("ifco"): "ifco", frozenset("zrh"): "zrh"}
 """The gates of LSTM and GRU in the order in which Keras 2 keeps them side by side."""
 
@@ -46,6 +51,7 @@ class LayersSource:
             root = file.get("model_weights", file)
             weights = _with_gates_joined([each for each in _weights(root) if each.parts[0] in self._arrays])
             self._is_theano = text(root.attrs.get("backend", "")) == "theano"
+            self._family = _family(text(file.attrs.get("training_config", "{}")))
         if not weights:
             raise UnreadableCheckpointError(path, "it has no weights: none of its layers lists any")
         self._weights = {each.parts[0]: each for each in weights}
@@ -55,7 +61,8 @@ class LayersSource:
         """Every weight, in the order of the file; then what else the file has."""
         entries = [self._entry(key, each) for key, each in self._weights.items()]
         used = {part for each in self._weights.values() for part in each.parts}
-        rest = [_other(key, array) for key, array in self._arrays.items() if key not in used]
+        states = _states(self._arrays, self._weights, self._family)
+        rest = [_other(key, array, states.get(key)) for key, array in self._arrays.items() if key not in used]
         return [*without_cudnn(entries), *rest]
 
     def _entry(self, key: str, weight: _Weight) -> Entry:
@@ -75,11 +82,12 @@ class LayersSource:
 
 @dataclass(frozen=True, slots=True)
 class _Weight:
-    """A weight of a layer: the paths of the arrays that make it up, and its names."""
+    """A weight of a layer: the paths of the arrays that make it up, its names, and what TensorFlow ``called`` it."""
 
     parts: tuple[str, ...]
     names: tuple[Name, ...]
     is_theano: bool = False
+    called: str = ""
 
 
 def _weights(root: Any) -> Iterator[_Weight]:
@@ -92,7 +100,7 @@ def _weights(root: Any) -> Iterator[_Weight]:
     if _TOP in root:
         for weight in texts(root[_TOP].attrs, "weight_names"):
             name = name_of(weight.removesuffix(":0").rpartition("/")[2], said=True)
-            yield _Weight(("/".join(filter(None, (front, _TOP, weight))),), (name,))
+            yield _Weight(("/".join(filter(None, (front, _TOP, weight))),), (name,), called=weight.removesuffix(":0"))
 
 
 def _named(place: int, layer: str, weight: str, path: str) -> _Weight:
@@ -117,7 +125,8 @@ def _named(place: int, layer: str, weight: str, path: str) -> _Weight:
         Name((_renewed(name[0]), *name[1:]), (*(False for _ in name[1:]), True), (place, *(None for _ in name[1:])))
         for name in names
     ]
-    return _Weight((path,), tuple(made), is_theano=bool(old) and not weight.endswith(":0"))
+    is_theano = bool(old) and not weight.endswith(":0")
+    return _Weight((path,), tuple(made), is_theano, weight.removesuffix(":0"))
 
 
 def _renewed(layer: str) -> str:
@@ -152,14 +161,39 @@ def _with_gates_joined(weights: Sequence[_Weight]) -> list[_Weight]:
     return joined
 
 
-def _other(key: str, array: Array) -> Entry:
-    group: Group = "optimizer" if key.startswith("optimizer_weights/") else "internal"
-    return Entry(
-        key,
-        (name_of(key.removesuffix(":0"), said=None),),
-        (),
-        array.shape,
-        array.dtype or "unknown",
-        group,
-        array.itemsize,
-    )
+def _family(training_config: str) -> str:
+    """Return the class of the optimizer as a whole model's file tells it; it is read as data, nothing is made of it."""
+    with suppress(ValueError, RecursionError, KeyError, TypeError):
+        config = json.loads(training_config)
+        return family_of(str(config["optimizer_config"]["class_name"]).rpartition(">")[2])
+    return ""
+
+
+def _states(arrays: Iterable[str], weights: Mapping[str, _Weight], family: str) -> dict[str, tuple[str, State]]:
+    """Return the optimizer state by key, with what to call it: whose it is, if its name tells."""
+    called = Called([(each.called, key) for key, each in weights.items()])
+    names = {key: key.removeprefix(_OPTIMIZER).removesuffix(":0") for key in arrays if key.startswith(_OPTIMIZER)}
+    read = {key: called.read(name) for key, name in names.items()}
+    told = {family_of(each.optimizer) for each in read.values() if each and each.optimizer}
+    family = family or (told.pop() if len(told) == 1 else "")
+    found: dict[str, tuple[str, State]] = {}
+    for key, spelled in read.items():
+        last = names[key].rpartition("/")[2]
+        if spelled:
+            kind = kind_of(family, spelled.word)
+            shown = weights[spelled.owner].names[0].text
+            found[key] = f"optimizer/{shown}/{kind}", State(kind, family, ("optimizer",), spelled.owner)
+        elif last in _ONCE:
+            kind = kind_of(family, last)
+            found[key] = f"optimizer/{kind}", State(kind, family, ("optimizer",))
+        else:
+            found[key] = f"optimizer/{names[key]}", State("", family, ("optimizer",))
+    return found
+
+
+def _other(key: str, array: Array, state: tuple[str, State] | None) -> Entry:
+    """Return what the file has beside weights."""
+    group: Group = "optimizer" if state else "internal"
+    name = name_of(state[0] if state else key.removesuffix(":0"), said=None)
+    held = state[1] if state else None
+    return Entry(key, (name,), (), array.shape, array.dtype or "unknown", group, array.itemsize, state=held)

@@ -17,11 +17,12 @@ NAMES = Layout()
 
 
 class Target(Protocol):
-    """Something with variables."""
+    """Something with variables; ``unready`` are its optimizers that have no state yet."""
 
     session: Any
     entries: Sequence[Entry]
     automatic: Collection[str]
+    unready: Sequence[str]
 
     @property
     def variables(self) -> Mapping[str, Any]:

@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.ops.variables import PartitionedVariable  # It has no public name.
 
-from partial_restore._names import group_of_key
+from partial_restore._optimizers import states_of_keys
 from partial_restore._tensors import eagerly
-from partial_restore._types import Entry, Group, name_of
+from partial_restore._types import Entry, Group, State, name_of
 
 _ASSIGNMENTS = ("Assign", "AssignVariableOp")
 
@@ -35,6 +35,7 @@ class GraphTarget:
     """Variables of one graph in a session."""
 
     automatic: Collection[str] = frozenset()
+    unready: Sequence[str] = ()
 
     def __init__(self, variables: Any, session: tf.compat.v1.Session) -> None:
         self.session = session
@@ -55,9 +56,9 @@ class GraphTarget:
         for name, (shape, _) in whole.items():
             _refuse_incomplete(name, shape, self._parts[name])
         session.run([])  # A closed session is found out before anything changes.
-        shapes = {name: shape for name, (shape, _) in whole.items()}
+        states = states_of_keys({name: shape for name, (shape, _) in whole.items()})
         self.entries: Sequence[Entry] = [
-            _entry(name, shape, dtype, group_of_key(name, shapes), said=isinstance(variables, Mapping))
+            _entry(name, shape, dtype, states.get(name), said=isinstance(variables, Mapping))
             for name, (shape, dtype) in whole.items()
         ]
 
@@ -201,6 +202,7 @@ def _slices(info: Any) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start, size in zip(info.var_offset, info.var_shape, strict=True))
 
 
-def _entry(name: str, shape: tuple[int, ...], dtype: Any, group: Group, *, said: bool) -> Entry:
+def _entry(name: str, shape: tuple[int, ...], dtype: Any, state: State | None, *, said: bool) -> Entry:
     names = (name_of(name, said=None if said else False),)
-    return Entry(name, names, names, shape, dtype.name, group, dtype.size)
+    group: Group = "optimizer" if state else "model"
+    return Entry(name, names, names, shape, dtype.name, group, dtype.size, state=state)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from partial_restore import _keras
+from partial_restore import _keras, _live_optimizers
 from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
 from partial_restore._errors import UnbuiltError
 from partial_restore._keras import own_name
@@ -36,7 +36,9 @@ def open_object(model: Any, layout: Layout) -> EagerTarget:
     bases = {_keras.automatic_base(layer) for layer in layers}
     if layout.kind == "groups":
         bases |= {snake_case(type(layer).__name__) for layer in layers}
-    return EagerTarget(held, frozenset(base for base in bases if base), lambda thing: graph.keys_below(thing, held))
+    unready = [_live_optimizers.class_of(thing) for thing in graph.things if _live_optimizers.is_unbuilt(thing)]
+    automatic = frozenset(base for base in bases if base)
+    return EagerTarget(held, automatic, lambda thing: graph.keys_below(thing, held), unready)
 
 
 def _called_otherwise(held: Sequence[Held], graph: _Graph, layout: Layout) -> list[Held]:
@@ -117,6 +119,7 @@ class _Graph:
         self.edges: list[list[tuple[str, int]]] = []
         self.owners: list[Any] = []
         self._places: dict[int, int] = {}
+        self.slots: dict[int, list[tuple[int, str, int]]] = {}
         waiting: list[tuple[int | None, str, Any]] = [(None, "", root)]
         while waiting:
             parent, segment, thing = waiting.pop()
@@ -128,6 +131,12 @@ class _Graph:
                 self.edges[parent].append((segment, place))
             if is_new:
                 waiting.extend((place, name, child) for name, child in reversed(list(_children(thing))))
+        variables = [raw(thing) for thing in self.things if is_variable(thing)]
+        for place, thing in enumerate(tuple(self.things)):
+            self.slots[place] = [
+                (self._places[id(variable)], word, self._places.get(id(state)) or self._add(state, thing))
+                for variable, word, state in _live_optimizers.slots(thing, variables)
+            ]
 
     def _add(self, thing: Any, owner: Any) -> int:
         place = self._places[id(raw(thing))] = len(self.things)
@@ -141,7 +150,8 @@ class _Graph:
 
     def _nodes(self) -> list[Node]:
         return [
-            Node(edges, _full_name(thing), _label(thing)) for thing, edges in zip(self.things, self.edges, strict=True)
+            Node(edges, _full_name(thing), _label(thing), self.slots.get(i, ()), _live_optimizers.class_of(thing))
+            for i, (thing, edges) in enumerate(zip(self.things, self.edges, strict=True))
         ]
 
     def layer_names(self, held: Sequence[Held], *, keeps: Any) -> Mapping[int, Sequence[Name]]:
@@ -219,6 +229,11 @@ def _held(graph: _Graph) -> list[Held]:
     for place in leaves:
         group: Group = "metric" if place in metrics else names[place].group
         held.append(_hold(graph.things[place], graph.owners[place], names[place], group))
+    keys = dict(zip(leaves, (each.entry.key for each in _distinct(held)), strict=True))
+    held = [
+        replace(each, entry=replace(each.entry, state=piece.state(keys))) if (piece := names[place].piece) else each
+        for place, each in zip(leaves, held, strict=True)
+    ]
     reached = {id(each.variable) for each in held}
     strays = [variable for variable in _all_variables(graph.root) if id(raw(variable)) not in reached]
     held.extend(_hold(stray, None, Names((), (), "model"), "model") for stray in strays)
@@ -261,8 +276,6 @@ def _distinct(held: Sequence[Held]) -> list[Held]:
         times = seen[entry.key] = seen.get(entry.key, 0) + 1
         if times > 1:
             shown = name_of(f"{entry.key}#{times}", said=True)
-            entry = Entry(
-                shown.text, (shown, *entry.paths), entry.given, entry.shape, entry.dtype, entry.group, entry.itemsize
-            )
+            entry = replace(entry, key=shown.text, paths=(shown, *entry.paths))
         distinct.append(replace(each, entry=entry) if times > 1 else each)
     return distinct

@@ -8,8 +8,8 @@ from typing import Any
 
 from partial_restore import _keras
 from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
-from partial_restore._names import group_of_key
-from partial_restore._types import Entry, Group, name_of
+from partial_restore._optimizers import states_of_keys
+from partial_restore._types import Entry, Group, State, name_of
 
 
 def open_variables(variables: Mapping[str, Any] | Iterable[Any]) -> EagerTarget:
@@ -25,8 +25,8 @@ def open_variables(variables: Mapping[str, Any] | Iterable[Any]) -> EagerTarget:
     if shared:
         raise ValueError(f"several variables have one name ({', '.join(shared[:5])}); give a mapping name -> variable")
     refuse_twice(named)
-    shapes = {name: shape_of(each) for name, each in named}
-    held = [_hold(name, each, group_of_key(name, shapes), said=isinstance(variables, Mapping)) for name, each in named]
+    states = states_of_keys({name: shape_of(each) for name, each in named})
+    held = [_hold(name, each, states.get(name), said=isinstance(variables, Mapping)) for name, each in named]
     return EagerTarget(held, frozenset(), lambda thing: _keys_of(held, thing))
 
 
@@ -50,10 +50,11 @@ def refuse_twice(named: Iterable[tuple[str, Any]]) -> None:
             raise ValueError(f"{first!r} and {name!r} are one variable; give it once")
 
 
-def _hold(name: str, variable: Any, group: Group, *, said: bool) -> Held:
+def _hold(name: str, variable: Any, state: State | None, *, said: bool) -> Held:
     names = (name_of(name, said=None if said else False),)
     dtype = raw(variable).dtype.base_dtype
-    entry = Entry(name, names, names, shape_of(variable), dtype.name, group, dtype.size)
+    group: Group = "optimizer" if state else "model"
+    entry = Entry(name, names, names, shape_of(variable), dtype.name, group, dtype.size, state=state)
     return Held(entry, raw(variable), variable)
 
 

@@ -1,0 +1,39 @@
+"""What is known about optimizers in memory, of either Keras and of TensorFlow. Keras is never imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import product
+from typing import Any
+
+from partial_restore._keras import families
+
+
+def class_of(thing: object) -> str:
+    """Return the class of an optimizer of either Keras, or an empty string."""
+    return type(thing).__name__ if _is_optimizer(thing) else ""
+
+
+def _is_optimizer(thing: object) -> bool:
+    return any(
+        isinstance(thing, each)
+        for family in families()
+        for each in (family.optimizers.Optimizer, getattr(family.optimizers, "legacy", family.optimizers).Optimizer)
+    )
+
+
+def is_unbuilt(thing: Any) -> bool:
+    """Say whether a thing is an optimizer that has not made its state yet."""
+    marks = ("_hypers_created", "built", "_built")  # Of tf.keras up to 2.10, of Keras 3, of tf.keras since.
+    return _is_optimizer(thing) and not any(getattr(thing, mark, False) for mark in marks)
+
+
+def slots(thing: Any, variables: Sequence[Any]) -> Iterator[tuple[Any, str, Any]]:
+    """Yield the state that an optimizer of TensorFlow up to 2.10 keeps beside variables: (variable, word, state)."""
+    if hasattr(type(thing), "get_slot_names") and hasattr(type(thing), "get_slot"):
+        for word, variable in product(thing.get_slot_names(), variables):
+            with suppress(KeyError):
+                state = thing.get_slot(variable, word)
+                if state is not None:
+                    yield variable, word, state

@@ -1,0 +1,92 @@
+"""The optimizers of an HDF5 file of Keras 3: which arrays are whose state. No I/O."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from partial_restore._lists import layouts_of, states_of_list
+from partial_restore._optimizers import family_of
+from partial_restore._order import Weights
+from partial_restore._places import LAYERS, Group
+from partial_restore._types import Entry, State, name_of
+
+_INNER = "inner_optimizer"
+_SCALED = ("iterations", "learning_rate", "step_counter", "dynamic_scale")
+_OLD_LAYERS = "_layer_checkpoint_dependencies"
+
+
+def with_state(
+    entries: Sequence[Entry], trained: Mapping[Group, bool], config: Mapping[str, Any], names: Mapping[str, str]
+) -> list[Entry]:
+    """Return the entries, those of optimizers with what they are.
+
+    ``trained`` are the members of lists of layers in their order, ``config`` is the optimizer's, ``names`` are those of
+    optimizers by their group; all of them as far as the file tells.
+    """
+    lists: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.group == "optimizer" and entry.key.rpartition("/")[2].isdecimal():
+            lists[entry.key.rpartition("/")[0]].append(entry)
+    if not lists:
+        return list(entries)
+    shapes = {entry.key: entry.shape for entry in entries if entry.group == "model"}
+    weights = Weights(shapes, {key: _group(key) for key in shapes}, trained)
+    found: dict[str, Entry] = {}
+    for group, members in lists.items():
+        members.sort(key=lambda entry: int(entry.key.rpartition("/")[2]))
+        found |= {entry.key: entry for entry in _stated(group, members, lists, weights, config, names)}
+    shown = {entry.key: entry.name for entry in entries}
+    return [_named(found.get(entry.key, entry), shown) for entry in entries]
+
+
+def _group(key: str) -> Group:
+    return tuple(LAYERS if each == _OLD_LAYERS else each for each in key.split("/")[:-2])
+
+
+def _stated(
+    group: str,
+    members: Sequence[Entry],
+    lists: Mapping[str, Sequence[Entry]],
+    weights: Weights,
+    config: Mapping[str, Any],
+    names: Mapping[str, str],
+) -> Iterator[Entry]:
+    """Yield the arrays of one optimizer with their state; of one that scales the loss, and holds another, what is its own."""
+    front = group.removesuffix("/vars")
+    told = _config_at(config, front)
+    family = family_of(str(told.get("class_name") or names.get(group) or "").rpartition(">")[2])
+    called = (front, names[group]) if group in names else (front,)
+    held = lists.get(f"{front}/{_INNER}/vars")
+    if held is not None:
+        own = _SCALED if len(members) - len(held) == len(_SCALED) else (_SCALED[0], *_SCALED[2:])
+        for i, entry in enumerate(members):
+            if i < len(own):
+                yield replace(entry, state=State(own[i], "lossscale", called))
+            else:
+                yield replace(entry, group="copy")
+        return
+    options = told.get("config")
+    layouts = layouts_of(family, options if isinstance(options, dict) else None)
+    states = states_of_list([entry.shape for entry in members], layouts, weights, family, called)
+    yield from (replace(entry, state=state) for entry, state in zip(members, states, strict=True))
+
+
+def _config_at(config: Mapping[str, Any], front: str) -> Mapping[str, Any]:
+    """Return the configuration of an optimizer, or of the one within it."""
+    for _ in range(front.count(_INNER)):
+        inner = config.get("config")
+        held = inner.get(_INNER) if isinstance(inner, dict) else None
+        config = held if isinstance(held, dict) else {}
+    return config
+
+
+def _named(entry: Entry, shown: Mapping[str, str]) -> Entry:
+    """Return state under the name of its variable."""
+    state = entry.state
+    if state is None or not state.kind:
+        return entry
+    owner = (shown[state.owner],) if state.owner is not None else ()
+    return replace(entry, paths=(name_of("/".join((state.optimizer[0], *owner, state.kind)), said=None),))

@@ -1,0 +1,237 @@
+"""Which optimizer state goes where, once it is known which variable takes which tensor. Pure; standard library only.
+
+State has no identity of its own, it follows its variable: what the checkpoint keeps for a tensor goes to what the model keeps
+for the variable that takes the tensor, if both mean the same.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, islice
+from typing import TypeVar
+
+from partial_restore._optimizers import family_of, is_known, kind_of
+from partial_restore._select import Renamed
+from partial_restore._types import Entry, Match, Outcome, State
+
+_MOST_CANDIDATES = 64
+"""Candidates kept for state that cannot be decided."""
+
+FOLLOWS = "the state of its variable"
+ONCE = "the same of the optimizer"
+
+_Optimizer = tuple[str, ...]
+_Meaning = tuple[str | None, str]
+"""Of which variable, and what it is."""
+
+_Key = TypeVar("_Key")
+
+
+def follow(
+    targets: Sequence[Entry], owners: Mapping[str, Match], sources: Sequence[Entry], renamed: Sequence[Renamed | None]
+) -> list[Match]:
+    """Return the decision for every piece of the model's optimizer state.
+
+    ``owners`` are the decisions for the model's variables, by key. Of the tensors, ``renamed`` says what rules made.
+
+    >>> from partial_restore._types import name_of
+    >>> def entry(key, group="model", state=None):
+    ...     return Entry(key, (name_of(key),), (), (2,), "float32", group, 4, state=state)
+    >>> w, slot = entry("w"), entry("o/w/m", "optimizer", State("momentum", "adam", ("o",), "w"))
+    >>> v, held = entry("v"), entry("v/Adam", "optimizer", State("momentum", "adam", (), "v"))
+    >>> follow([slot], {"w": Match(w, Outcome.LOADED, "renamed", v)}, [v, held], [None, None])[0].source.key
+    'v/Adam'
+    """
+    sides = _Sides(targets, owners, _free(sources, renamed))
+    said = _said(sources, renamed)
+    return [_match(target, said.get(target.name, ()), sides) for target in targets]
+
+
+def _free(sources: Sequence[Entry], renamed: Sequence[Renamed | None]) -> list[Entry]:
+    """Return the state among the tensors; a rule that renames its root along with all others says nothing of it."""
+    return [
+        source
+        for source, rule in zip(sources, renamed, strict=True)
+        if source.group == "optimizer" and (rule is None or rule.names)
+    ]
+
+
+def _said(sources: Sequence[Entry], renamed: Sequence[Renamed | None]) -> dict[str, list[Entry]]:
+    """Return the tensors that rules gave a new name, by that name."""
+    said: dict[str, list[Entry]] = defaultdict(list)
+    for source, rule in zip(sources, renamed, strict=True):
+        for text in {name.text for name, _ in rule.names} if rule else ():
+            said[text].append(source)
+    return said
+
+
+def _match(target: Entry, said: Sequence[Entry], sides: _Sides) -> Match:
+    """Return where one piece of state comes from."""
+    if said:
+        outcome = Outcome.LOADED if len(said) == 1 else Outcome.COLLIDED
+        return _decided(target, outcome, "renamed" if len(said) == 1 else "rename puts them here", said)
+    state = target.state
+    if state is None or not state.kind:
+        return Match(target, Outcome.MISSING, "the model does not tell to which variable it belongs")
+    if state.owner is not None:
+        owner = sides.owners.get(state.owner)
+        if owner is None or owner.outcome is not Outcome.LOADED:
+            is_missing = owner is not None and owner.outcome is Outcome.MISSING
+            outcome = Outcome.MISSING if is_missing else Outcome.UNSELECTED
+            return Match(target, outcome, "its variable is not loaded")
+    found = sides.candidates(target, state)
+    if found and (len(found) > 1 or sides.is_contested(target, state)):
+        return _decided(target, Outcome.AMBIGUOUS, "nothing tells of which optimizer it is", found)
+    if found:
+        return _decided(target, Outcome.LOADED, ONCE if state.owner is None else FOLLOWS, found)
+    for reason, doubtful in (
+        ("the checkpoint does not tell the class of its optimizer", sides.classless(target, state)),
+        ("the checkpoint does not tell whose state this is", sides.untold(target, state)),
+    ):
+        if doubtful:
+            return _decided(target, Outcome.AMBIGUOUS, reason, doubtful)
+    return Match(target, Outcome.MISSING, sides.lack(target))
+
+
+def _decided(target: Entry, outcome: Outcome, reason: str, found: Sequence[Entry]) -> Match:
+    if len(found) == 1 and outcome is not Outcome.AMBIGUOUS:
+        return Match(target, outcome, reason, found[0])
+    return Match(target, outcome, reason, candidates=tuple(found[:_MOST_CANDIDATES]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """What one optimizer keeps: its names, its class, the entries."""
+
+    names: _Optimizer
+    family: str
+    states: Mapping[Entry, State]
+
+    @cached_property
+    def held(self) -> frozenset[_Meaning]:
+        return frozenset((state.owner, state.kind) for state in self.states.values())
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        return frozenset(kind for owner, kind in self.held if owner is not None)
+
+    @cached_property
+    def untold(self) -> Mapping[tuple[int, ...], Sequence[Entry]]:
+        """The state of which its side does not tell what it is, by shape."""
+        return _grouped((entry.shape, entry) for entry, state in self.states.items() if not state.kind)
+
+
+class _Sides:
+    """The state of both sides, and which optimizers of the checkpoint each of the model's may be."""
+
+    def __init__(self, targets: Sequence[Entry], owners: Mapping[str, Match], sources: Sequence[Entry]) -> None:
+        self.owners = owners
+        self._ours, self._theirs = _optimizers(targets), _optimizers(sources)
+        self._homes = {entry.key: ours for ours in self._ours for entry in ours.states}
+        self._meanings: dict[tuple[_Kept, str], Mapping[_Meaning, Sequence[Entry]]] = {}
+        self._partners = self._all_partners()
+
+    def candidates(self, target: Entry, state: State) -> list[Entry]:
+        """Return the tensors that mean what this piece of state means, and belong to the tensor of its variable."""
+        return self._meaning(state, self._homes[target.key].family, self._partners[self._homes[target.key]])
+
+    def classless(self, target: Entry, state: State) -> list[Entry]:
+        """Return the tensors that mean it if their optimizer, of which nothing tells the class, is of this class."""
+        theirs = [each for each in self._theirs if not each.family]
+        return self._meaning(state, self._homes[target.key].family, theirs)
+
+    def _meaning(self, state: State, family: str, optimizers: Collection[_Kept]) -> list[Entry]:
+        wanted = self._source_of(state), state.kind
+        return [entry for theirs in optimizers for entry in self._meaning_to(family, theirs).get(wanted, ())]
+
+    def _meaning_to(self, family: str, theirs: _Kept) -> Mapping[_Meaning, Sequence[Entry]]:
+        """Return what an optimizer keeps by what it means to a family."""
+        if (theirs, family) not in self._meanings:
+            self._meanings[theirs, family] = _grouped(
+                ((state.owner, kind_of(family, state.kind)), entry) for entry, state in theirs.states.items()
+            )
+        return self._meanings[theirs, family]
+
+    def is_contested(self, target: Entry, state: State) -> bool:
+        """Say whether another optimizer of the model may be the same as well, and keeps the same of this variable."""
+        ours = self._homes[target.key]
+        rivals = [each for each in self._ours if each is not ours and self._partners[each] & self._partners[ours]]
+        return any((state.owner, state.kind) in rival.held for rival in rivals)
+
+    def untold(self, target: Entry, state: State) -> list[Entry]:
+        """Return the state of variables that the checkpoint does not explain, of this shape, of optimizers of this class."""
+        if state.owner is None:
+            return []
+        family = self._homes[target.key].family
+        fitting = [each for each in self._theirs if not is_known(each.family) or each.family == family]
+        untold = chain.from_iterable(theirs.untold.get(target.shape, ()) for theirs in fitting)
+        return list(islice(untold, _MOST_CANDIDATES))
+
+    def lack(self, target: Entry) -> str:
+        """Return why there is nothing for a piece of state."""
+        if not self._theirs:
+            return "the checkpoint has no optimizer state"
+        if not self._partners[self._homes[target.key]]:
+            families = ", ".join(sorted({each.family or "unknown" for each in self._theirs}))
+            return f"the checkpoint's optimizer is another one ({families})"
+        return "the checkpoint's optimizer has no such state"
+
+    def _source_of(self, state: State) -> str | None:
+        match = self.owners.get(state.owner) if state.owner is not None else None
+        return match.source.key if match and match.source and match.outcome is Outcome.LOADED else None
+
+    def _all_partners(self) -> dict[_Kept, set[_Kept]]:
+        """Pair what is of one class; where several are, by their names and by the variables that they train."""
+        alike = {ours: {each for each in self._theirs if _are_alike(ours, each)} for ours in self._ours}
+        named = {ours: {each for each in alike[ours] if set(ours.names) & set(each.names)} for ours in self._ours}
+        shared = {ours: self._training_the_same(ours, alike[ours]) for ours in self._ours}
+        partners: dict[_Kept, set[_Kept]] = {}
+        for ours in self._ours:
+            if len(alike[ours]) <= 1 and not _rivals(ours, alike):
+                partners[ours] = alike[ours]
+                continue
+            told = [each[ours] for each in (named, shared) if len(each[ours]) == 1 and not _rivals(ours, each)]
+            agreed = set.intersection(*told) if told else set()
+            partners[ours] = agreed or alike[ours]
+        return partners
+
+    def _training_the_same(self, ours: _Kept, alike: Collection[_Kept]) -> set[_Kept]:
+        wanted = {(self._source_of(state), state.kind) for state in ours.states.values() if state.owner is not None}
+        return {each for each in alike if any(m in wanted and m[0] for m in self._meaning_to(ours.family, each))}
+
+
+def _grouped(pairs: Iterable[tuple[_Key, Entry]]) -> dict[_Key, list[Entry]]:
+    groups: dict[_Key, list[Entry]] = defaultdict(list)
+    for key, entry in pairs:
+        groups[key].append(entry)
+    return groups
+
+
+def _rivals(ours: _Kept, candidates: Mapping[_Kept, set[_Kept]]) -> bool:
+    """Say whether another optimizer of the model has a candidate of this one."""
+    return any(candidates[ours] & candidates[each] for each in candidates if each is not ours)
+
+
+def _optimizers(entries: Sequence[Entry]) -> list[_Kept]:
+    kept: dict[tuple[_Optimizer, str], dict[Entry, State]] = defaultdict(dict)
+    for entry in entries:
+        if entry.state is not None:
+            kept[entry.state.optimizer, entry.state.family][entry] = entry.state
+    return [_Kept(names, family, states) for (names, family), states in kept.items()]
+
+
+def _are_alike(ours: _Kept, theirs: _Kept) -> bool:
+    """Say whether two optimizers are of one class, so that their state means the same.
+
+    Where only a name that a person chose tells of the class, both must bear it and keep the same kinds of state.
+    """
+    if ours.family == theirs.family and ours.family:
+        return True
+    kinds = frozenset(kind_of(ours.family, kind) for kind in theirs.kinds)
+    if not theirs.family:
+        return not kinds and not ours.kinds
+    called = {family_of(name) for name in ours.names}
+    return not is_known(theirs.family) and theirs.family in called and kinds == ours.kinds

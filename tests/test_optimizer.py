@@ -1,0 +1,538 @@
+"""Optimizer state goes where its variable goes: on real files, compared with what the saving optimizer held."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from models import assert_same, by_layer, saved, unchanged
+
+import partial_restore as pr
+
+tf1 = tf.compat.v1
+State = dict[str, np.ndarray[Any, Any]]
+Make = Callable[[], Any]
+
+X = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+Y = np.roll(X, 1, axis=0) * 2
+
+KERAS_3: dict[str, Make] = {
+    "adam": keras.optimizers.Adam,
+    "amsgrad and average": lambda: keras.optimizers.Adam(amsgrad=True, use_ema=True),
+    "sgd with momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9),
+    "rmsprop": lambda: keras.optimizers.RMSprop(momentum=0.5, centered=True),
+    "nadam": keras.optimizers.Nadam,
+    "muon": keras.optimizers.Muon,
+    "scaled loss": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()),
+}
+TF_KERAS: dict[str, Make] = {
+    "adam of tf.keras": tf_keras.optimizers.Adam,
+    "sgd of tf.keras": lambda: tf_keras.optimizers.SGD(0.1, momentum=0.9),
+    "rmsprop of tf.keras": lambda: tf_keras.optimizers.RMSprop(momentum=0.5, centered=True),
+    "legacy adam": lambda: tf_keras.optimizers.legacy.Adam(amsgrad=True),
+    "legacy sgd": lambda: tf_keras.optimizers.legacy.SGD(0.1, momentum=0.9),
+    "legacy rmsprop": lambda: tf_keras.optimizers.legacy.RMSprop(momentum=0.5, centered=True),
+}
+EVERY = {**KERAS_3, **TF_KERAS}
+
+
+def net(make: Make, names: Sequence[str] = ("a", "b", "c"), frozen: Sequence[str] = ()) -> Any:
+    """A compiled model of layers of one shape, of the Keras of its optimizer."""
+    optimizer = make()
+    family = tf_keras if type(optimizer).__module__.startswith("tf_keras") else keras
+    outputs = inputs = family.layers.Input([4])
+    for name in names:
+        outputs = family.layers.Dense(4, name=name)(outputs)
+    model = family.Model(inputs, outputs)
+    for name in frozen:
+        model.get_layer(name).trainable = False
+    model.compile(optimizer, "mse", run_eagerly=True)
+    return model
+
+
+def step(model: Any) -> Any:
+    model.fit(X, Y, batch_size=8, shuffle=False, verbose=0)
+    return model
+
+
+def restored(model: Any, path: str, **options: Any) -> pr.Report:
+    """Restore with the optimizer, and hold the report against all variables that there are."""
+    report = pr.restore_subset(model, path, optimizer=True, **options)
+    assert len(report.loaded) + len(report.initialized) == len({id(v) for v in everything(model)})
+    return report
+
+
+def everything(model: Any) -> Iterator[Any]:
+    """Yield all variables of a model and its optimizer."""
+    optimizer = model.optimizer
+    yield from model.variables
+    if hasattr(optimizer, "get_slot_names"):
+        yield from (*optimizer.variables(), *(v for v in optimizer._hyper.values() if isinstance(v, tf.Variable)))
+        return
+    yield from optimizer.variables
+    yield from (getattr(optimizer, name) for name in ("_learning_rate", "_u_product") if hasattr(optimizer, name))
+    yield from getattr(optimizer, "inner_optimizer", optimizer).variables
+
+
+def state(model: Any) -> State:
+    """What the optimizer holds of each variable, by layer, variable and kind; read off the optimizer's own lists."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    called = {id(weight): f"{layer.name}/{name_of(weight)}" for layer in model.layers for weight in layer.weights}
+    if hasattr(optimizer, "get_slot_names"):
+        kinds = optimizer.get_slot_names()
+        return {
+            f"{called[id(v)]}/{k}": optimizer.get_slot(v, k).numpy() for v in model.trainable_weights for k in kinds
+        }
+    trained = getattr(optimizer, "_trainable_variables", model.trainable_weights)
+    held = {}
+    for kind, each in vars(optimizer).items():
+        if isinstance(each, list) and len(each) == len(trained) and kind not in ("_variables", "_trainable_variables"):
+            held |= {
+                f"{called[id(v)]}/{kind}": s.numpy() for v, s in zip(trained, each, strict=True) if hasattr(s, "numpy")
+            }
+    return held
+
+
+def name_of(weight: Any) -> str:
+    return str(weight.name).removesuffix(":0").rpartition("/")[2]
+
+
+def of_layers(held: State, layers: Sequence[str]) -> State:
+    return {name: value for name, value in held.items() if name.partition("/")[0] in layers}
+
+
+OPTIMIZERS = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY.keys())
+
+
+@OPTIMIZERS
+def test_training_goes_on_as_if_it_had_never_stopped(make: Make, tmp_path: Path) -> None:
+    source = step(step(net(make)))
+    report = restored(target := step(net(make)), saved(tmp_path, model=source, optimizer=source.optimizer))
+    assert not report.initialized
+    assert_same(state(target), state(source))
+    step(source)
+    step(target)
+    assert_same(by_layer(target), by_layer(source))
+
+
+EDITS = {
+    "frozen first": (("a", "b", "c"), ("a",)),
+    "frozen in between": (("a", "b", "c"), ("b",)),
+    "inserted": (("a", "new", "b", "c"), ()),
+    "removed": (("a", "c"), ()),
+    "swapped": (("c", "b", "a"), ()),
+    "swapped, removed and inserted": (("new", "c", "a"), ()),
+}
+
+
+def checkpoint(model: Any, folder: Path) -> str:
+    return saved(folder, model=model, optimizer=model.optimizer)
+
+
+def whole(ending: str) -> Callable[[Any, Path], str]:
+    """Save a model with its optimizer into one file."""
+
+    def save(model: Any, folder: Path) -> str:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras advises against its older formats.
+            model.save(path := str(folder / f"model{ending}"))
+        return path
+
+    return save
+
+
+EDITED = {
+    f"{name}, {kind}": (EVERY[name], save)
+    for kind, save, names in (
+        ("checkpoint", checkpoint, ("amsgrad and average", "rmsprop", "adam of tf.keras", "legacy adam")),
+        ("h5", whole(".h5"), ("amsgrad and average", "legacy adam")),
+        ("keras", whole(".keras"), ("rmsprop", "adam of tf.keras")),
+    )
+    for name in names
+}
+
+
+@pytest.mark.parametrize(("names", "frozen"), EDITS.values(), ids=EDITS.keys())
+@pytest.mark.parametrize(("make", "save"), EDITED.values(), ids=EDITED.keys())
+def test_state_stays_with_its_layer_whatever_is_edited(
+    make: Make, names: Sequence[str], frozen: Sequence[str], save: Callable[[Any, Path], str], tmp_path: Path
+) -> None:
+    source = step(step(net(make)))
+    target = step(net(make, names, frozen))
+    kept, path = state(target), save(source, tmp_path)
+    restored(target, path)
+    common = [name for name in names if name != "new" and name not in frozen]
+    assert_same(of_layers(state(target), common), of_layers(state(source), common))
+    others = [name for name in names if name not in common]
+    assert_same(of_layers(state(target), others), of_layers(kept, others))
+
+
+@OPTIMIZERS
+def test_state_is_left_alone_unless_asked_for(make: Make, tmp_path: Path) -> None:
+    source, target = step(step(net(make))), step(net(make))
+    kept = state(target)
+    report = pr.restore_subset(target, saved(tmp_path, source))
+    assert_same(state(target), kept)
+    assert {item.reason for item in report.initialized} == {"optimizer state is not restored; kept as it was"}
+    assert_same(by_layer(target), by_layer(source))
+
+
+def test_unfrozen_layer_has_no_state_in_the_file(tmp_path: Path) -> None:
+    source = step(net(keras.optimizers.Adam, frozen=["b"]))
+    report = restored(target := step(net(keras.optimizers.Adam)), saved(tmp_path, source))
+    assert_same(of_layers(state(target), "ac"), state(source))
+    assert report["optimizer/b/kernel/momentum"].reason.startswith("the checkpoint's optimizer has no such state")
+    with pytest.raises(pr.MissingError, match="optimizer/b/kernel/velocity"):
+        restored(step(net(keras.optimizers.Adam)), saved(tmp_path, source), strict=True)
+
+
+CROSSINGS = {
+    "legacy → tf.keras": (TF_KERAS["legacy adam"], tf_keras.optimizers.Adam),
+    "tf.keras → legacy": (tf_keras.optimizers.Adam, tf_keras.optimizers.legacy.Adam),
+    "legacy rmsprop → tf.keras": (TF_KERAS["legacy rmsprop"], TF_KERAS["rmsprop of tf.keras"]),
+    "legacy sgd → tf.keras": (TF_KERAS["legacy sgd"], TF_KERAS["sgd of tf.keras"]),
+    "adamw → adam": (keras.optimizers.AdamW, keras.optimizers.Adam),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), CROSSINGS.values(), ids=CROSSINGS.keys())
+def test_same_state_under_another_word_is_known(old: Make, new: Make, tmp_path: Path) -> None:
+    source = step(step(net(old)))
+    report = restored(target := step(net(new)), saved(tmp_path, source))
+    theirs, ours = state(source), state(target)
+    loaded = [item for item in report.loaded if item.name.startswith("optimizer/") and item.name.count("/") > 1]
+    assert len(loaded) == len(ours)
+    for name, value in ours.items():
+        front, _, kind = name.rpartition("/")
+        twins = [each for each in theirs if each.startswith(front) and np.array_equal(theirs[each], value)]
+        assert twins, f"{front} {kind}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (keras.optimizers.Adam, KERAS_3["sgd with momentum"]),
+        (KERAS_3["rmsprop"], keras.optimizers.Adam),
+        (keras.optimizers.Nadam, keras.optimizers.Adam),
+        (lambda: keras.optimizers.Adam(name="mine"), lambda: keras.optimizers.SGD(momentum=0.9, name="mine")),
+    ],
+)
+def test_state_of_another_optimizer_is_not_taken_for_this_ones(old: Make, new: Make, tmp_path: Path) -> None:
+    source, target = step(net(old)), step(net(new))
+    kept = state(target)
+    report = restored(target, saved(tmp_path, source))
+    assert_same(state(target), kept)
+    assert_same(by_layer(target), by_layer(source))
+    assert "optimizer is another one" in report["optimizer/iterations"].reason
+
+
+def test_optimizer_with_a_name_of_its_own_is_known_by_it(tmp_path: Path) -> None:
+    def mine() -> Any:
+        return keras.optimizers.Adam(name="mine")
+
+    source = step(net(mine))
+    restored(target := step(net(mine)), saved(tmp_path, source))
+    assert_same(state(target), state(source))
+    report = pr.restore_subset(step(net(keras.optimizers.Adam)), saved(tmp_path, source), optimizer=True)
+    assert "another one (mine)" in report["optimizer/iterations"].reason
+
+
+class Pair(tf.Module):
+    """Two networks of one shape, each with an optimizer of its own."""
+
+    def __init__(self, names: Sequence[str] = ("generator", "critic")) -> None:
+        super().__init__()
+        for i, name in enumerate(names):
+            layer = keras.Sequential([keras.layers.Input([4]), keras.layers.Dense(4, name=f"{name}_d")])
+            setattr(self, name, layer)
+            optimizer = keras.optimizers.Adam(0.1 * (i + 1))
+            setattr(self, f"{name}_optimizer", optimizer)
+            optimizer.build(layer.trainable_variables)
+            optimizer.apply([tf.fill(v.shape, float(i + 1)) for v in layer.trainable_variables])
+
+
+def test_two_optimizers_are_told_apart_by_name_and_by_what_they_train(tmp_path: Path) -> None:
+    source, target = Pair(), Pair(("critic", "generator"))
+    report = pr.restore_subset(target, saved(tmp_path, source), optimizer=True, strict=True)
+    assert not report.initialized
+    for name in ("generator", "critic"):
+        ours, theirs = (getattr(each, f"{name}_optimizer") for each in (target, source))
+        assert len(ours.variables) == 6
+        for our, their in zip(ours.variables, theirs.variables, strict=True):
+            np.testing.assert_array_equal(our.numpy(), their.numpy())
+
+
+def test_two_optimizers_under_other_names_are_told_by_what_they_train(tmp_path: Path) -> None:
+    source = Pair()
+    path = saved(
+        tmp_path,
+        generator=source.generator,
+        critic=source.critic,
+        x=source.critic_optimizer,
+        y=source.generator_optimizer,
+    )
+    report = pr.restore_subset(target := Pair(), path, optimizer=True)
+    assert report["generator_optimizer/learning_rate"].tensor.name == "y/learning_rate"
+    np.testing.assert_array_equal(target.critic_optimizer.learning_rate, source.critic_optimizer.learning_rate)
+
+
+def test_two_optimizers_that_nothing_tells_apart_are_undecidable(tmp_path: Path) -> None:
+    def plain(*names: str) -> Any:
+        layer = keras.Sequential([keras.layers.Input([4]), keras.layers.Dense(4, name="d")])
+        return tf.train.Checkpoint(net=layer, **{name: keras.optimizers.SGD() for name in names})
+
+    source, target = plain("x", "y"), plain("v", "w")
+    for each in (source, target):
+        for child in each._trackable_children().values():
+            if isinstance(child, keras.optimizers.Optimizer):
+                child.build(each.net.trainable_variables)
+    with pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, source.write(str(tmp_path / "ckpt")), optimizer=True)
+    assert set(caught.value.names) == {f"{o}/{v}" for o in "vw" for v in ("iterations", "learning_rate")}
+
+
+@pytest.mark.parametrize("make", [keras.optimizers.Adam, tf_keras.optimizers.Adam, tf_keras.optimizers.legacy.Adam])
+def test_optimizer_that_is_not_built_is_an_error(make: Make, tmp_path: Path) -> None:
+    path = saved(tmp_path, step(net(make)))
+    with pytest.raises(pr.UnbuiltError, match=r"Adam.*Build it first") as caught:
+        pr.restore_subset(net(make), path, optimizer=True)
+    assert caught.value.optimizers == ("Adam",)
+    assert pr.restore_subset(net(make), path).loaded
+
+
+def test_model_without_an_optimizer_is_misuse() -> None:
+    with pytest.raises(ValueError, match="has no optimizer"):
+        pr.restore_subset({"w": tf.Variable([0.0])}, {"w": np.float32([1])}, optimizer=True)
+
+
+def test_file_without_optimizer_state_gives_the_weights(tmp_path: Path) -> None:
+    source = net(keras.optimizers.Adam)
+    report = restored(target := step(net(keras.optimizers.Adam)), pr.save_subset(source, str(tmp_path / "part")))
+    assert_same(by_layer(target), by_layer(source))
+    assert "the checkpoint has no optimizer state" in report["optimizer/iterations"].reason
+
+
+def test_include_takes_the_state_along_and_exclude_leaves_it(tmp_path: Path) -> None:
+    source = step(net(keras.optimizers.Adam))
+    path, target = saved(tmp_path, source), step(net(keras.optimizers.Adam))
+    kept = state(target)
+    report = pr.restore_subset(target, path, include="a", exclude="optimizer/a/bias", optimizer=True)
+    assert {item.name for item in report.loaded} == {
+        "a/kernel",
+        "a/bias",
+        "optimizer/a/kernel/momentum",
+        "optimizer/a/kernel/velocity",
+    }
+    assert_same(of_layers(state(target), "bc"), of_layers(kept, "bc"))
+    report = pr.restore_subset(target, path, exclude="b", optimizer=True)
+    assert report["optimizer/b/kernel/momentum"].reason.startswith("its variable is not loaded")
+    assert report["optimizer/iterations"] in report.loaded
+
+
+def test_mismatch_of_a_layer_leaves_its_state(tmp_path: Path) -> None:
+    source, target = step(net(keras.optimizers.Adam)), keras.Sequential([keras.layers.Input([4])])
+    for name, units in (("a", 4), ("b", 5), ("c", 4)):
+        target.add(keras.layers.Dense(units, name=name))
+    target.compile("adam", "mse")
+    step(target)
+    path = saved(tmp_path, source)
+    with unchanged(target), pytest.raises(pr.MismatchError):
+        pr.restore_subset(target, path, optimizer=True)
+    report = pr.restore_subset(target, path, optimizer=True, on_mismatch="initialize")
+    assert report["optimizer/b/kernel/momentum"].reason.startswith("its variable is not loaded")
+    assert_same(of_layers(state(target), "a"), of_layers(state(source), "a"))
+
+
+def test_rename_moves_the_state_with_its_variable_and_says_scalars(tmp_path: Path) -> None:
+    source, target = step(step(net(keras.optimizers.Adam))), step(net(keras.optimizers.SGD, ("x", "b", "c")))
+    rename = {"a": "x", "optimizer/iterations": "optimizer/iterations"}
+    report = pr.restore_subset(target, saved(tmp_path, source), rename=rename, optimizer=True)
+    assert report["optimizer/iterations"].reason == "renamed"
+    assert target.optimizer.iterations.numpy() == 2
+    restored(other := step(net(keras.optimizers.Adam, ("x", "b", "c"))), saved(tmp_path, source), rename={"a": "x"})
+    theirs = {name.replace("a/", "x/", 1): value for name, value in state(source).items()}
+    assert_same(state(other), theirs)
+
+
+def test_live_model_gives_its_state() -> None:
+    source = step(net(keras.optimizers.Adam))
+    target = step(net(keras.optimizers.Adam, ("a", "new", "c")))
+    pr.restore_subset(target, source, optimizer=True)
+    assert_same(of_layers(state(target), "ac"), of_layers(state(source), "ac"))
+
+
+def test_names_with_underscores_are_no_riddle(tmp_path: Path) -> None:
+    """``a_b`` with ``c`` and ``a`` with ``b_c`` make one name; the optimizer's own list of variables tells them apart."""
+
+    class Odd(keras.layers.Layer):
+        def __init__(self, own: str, name: str) -> None:
+            super().__init__(name=name)
+            self.own = self.add_weight(shape=(4,), name=own)
+
+        def call(self, inputs: Any) -> Any:
+            return inputs * self.own
+
+    def odd(first: Sequence[str], second: Sequence[str]) -> Any:
+        model = keras.Sequential([keras.layers.Input([4]), Odd(*first), Odd(*second)])
+        model.compile("adam", "mse")
+        return step(model)
+
+    source, target = odd(("c", "a_b"), ("b_c", "a")), odd(("b_c", "a"), ("c", "a_b"))
+    pr.restore_subset(target, saved(tmp_path, source), optimizer=True)
+    ours, theirs = state(target), state(source)
+    assert_same(ours, {name: theirs[name] for name in ours})
+
+
+def test_callback_builds_the_optimizer(tmp_path: Path) -> None:
+    source = step(net(keras.optimizers.Adam))
+    restore = pr.RestoreSubset(saved(tmp_path, source), optimizer=True)
+    target = net(keras.optimizers.Adam)
+    target.fit(X, Y, batch_size=8, shuffle=False, verbose=0, callbacks=[restore])
+    assert not restore.report.initialized
+    step(source)
+    assert_same(by_layer(target), by_layer(source))
+
+
+def graph_of(names: Sequence[str], make: Callable[[], Any]) -> tuple[Any, Any]:
+    variables = [tf1.get_variable(name, initializer=tf.constant(X[i])) for i, name in enumerate(names)]
+    return variables, make().minimize(tf.add_n([tf.reduce_sum((v - 1) ** 2) for v in variables]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: tf1.train.AdamOptimizer(0.1),
+        lambda: tf1.train.MomentumOptimizer(0.1, 0.9),
+        lambda: tf1.train.RMSPropOptimizer(0.1, momentum=0.9, centered=True),
+        lambda: tf1.train.AdagradOptimizer(0.1),
+        lambda: tf1.train.AdadeltaOptimizer(0.1),
+        lambda: tf1.train.FtrlOptimizer(0.1),
+    ],
+)
+def test_graph_goes_on_as_if_it_had_never_stopped(make: Make, tmp_path: Path) -> None:
+    with tf.Graph().as_default(), tf1.Session() as session:
+        variables, train = graph_of(["tower/a", "tower/b"], make)
+        session.run(tf1.global_variables_initializer())
+        session.run([train, train])
+        session.run(train)
+        path = tf1.train.Saver().save(session, str(tmp_path / "ckpt"))
+        session.run(train)
+        expected = dict(zip("ab", session.run(variables), strict=True))
+    with tf.Graph().as_default(), tf1.Session() as session:
+        variables, train = graph_of(["net/b", "net/new", "net/a"], make)
+        report = pr.restore_subset(session.graph, path, rename={"tower/": "net/"}, optimizer=True, session=session)
+        session.run(train)
+        b, _, a = session.run(variables)
+        np.testing.assert_array_equal(a, expected["a"])
+        np.testing.assert_array_equal(b, expected["b"])
+        assert all("new" in item.name for item in report.initialized)
+
+
+def test_velocity_without_the_learning_rate_is_another_one(tmp_path: Path) -> None:
+    """The ``Momentum`` of TensorFlow 1 sums gradients, SGD of Keras sums steps."""
+    with tf.Graph().as_default(), tf1.Session() as session:
+        graph_of(["w"], lambda: tf1.train.MomentumOptimizer(0.1, 0.9))
+        session.run(tf1.global_variables_initializer())
+        path = tf1.train.Saver().save(session, str(tmp_path / "ckpt"))
+    variable, sgd = tf.Variable(tf.zeros([4])), keras.optimizers.SGD(momentum=0.9)
+    sgd.build([keras_variable := keras.Variable(np.zeros(4, np.float32), name="w")])
+    del variable
+    report = pr.restore_subset(tf.train.Checkpoint(w=keras_variable, optimizer=sgd), path, optimizer=True)
+    assert "another one (momentum)" in report["optimizer/w/momentum"].reason
+
+
+def test_whole_model_of_keras_1_does_not_tell_whose_its_state_is(tmp_path: Path) -> None:
+    """It calls all state ``training/Adam/Variable_7``: nothing but places, which is not enough."""
+    source = step(net(tf_keras.optimizers.legacy.Adam))
+    path = whole(".h5")(source, tmp_path)
+    with h5py.File(path, "r+") as file:
+        weights = file["optimizer_weights"]
+        names = [name for name in weights.attrs["weight_names"] if name != "Adam/iter:0"]
+        for i, name in enumerate(names):
+            weights.move(name, f"training/Adam/Variable_{i}:0")
+    target = step(net(tf_keras.optimizers.legacy.Adam))
+    kept = state(target)
+    with pytest.raises(pr.AmbiguousError, match="does not tell whose state this is"):
+        pr.restore_subset(target, path, optimizer=True)
+    pr.restore_subset(target, path)
+    assert_same(state(target), kept)
+    assert_same(by_layer(target), by_layer(source))
+
+
+@pytest.mark.parametrize("frozen", [(), ("b",)])
+def test_weights_alone_tell_whose_state_it_is_where_that_is_forced(frozen: Sequence[str], tmp_path: Path) -> None:
+    source = step(step(net(keras.optimizers.Adam, frozen=frozen)))
+    source.save_weights(path := str(tmp_path / "x.weights.h5"))
+    target = step(net(keras.optimizers.Adam, ("a", "new", "b", "c")))
+    if frozen:  # Of three layers of one shape, two were trained: nothing tells which.
+        with (
+            unchanged(target),
+            pytest.raises(pr.AmbiguousError, match=r"optimizer/a/kernel/momentum.*whose state") as caught,
+        ):
+            pr.restore_subset(target, path, optimizer=True)
+        assert "optimizer=False" in str(caught.value)
+        return
+    restored(target, path)
+    assert_same(of_layers(state(target), "abc"), state(source))
+
+
+@pytest.mark.parametrize("name", ["sgd with momentum", "rmsprop", "amsgrad and average", "muon"])
+def test_weights_alone_do_not_tell_which_state_it_is(name: str, tmp_path: Path) -> None:
+    """Momentum or an average of the weights, one list of them looks like the other."""
+    source, target = step(net(EVERY[name])), step(net(EVERY[name]))
+    source.save_weights(path := str(tmp_path / "x.weights.h5"))
+    with unchanged(target), pytest.raises(pr.AmbiguousError, match="whose state"):
+        pr.restore_subset(target, path, optimizer=True)
+
+
+def deep() -> Any:
+    """Layers within layers, statistics that are not trained, and one layer frozen; three shapes occur many times."""
+    layers = keras.layers
+    tokens = inputs = layers.Input([6], dtype="int32")
+    tokens = layers.Embedding(20, 4, name="embed")(tokens)
+    tokens = layers.MultiHeadAttention(2, 2, name="attend")(tokens, tokens)
+    tokens = layers.BatchNormalization(name="norm")(tokens)
+    tokens = layers.Dense(4, name="still")(tokens)
+    inner = keras.Sequential(
+        [layers.Input([6, 4]), layers.Dense(4, name="d0"), layers.BatchNormalization(name="n0")], name="inner"
+    )
+    tokens = inner(tokens)
+    tokens = layers.Bidirectional(layers.LSTM(2, name="lstm"), name="both")(tokens)
+    model = keras.Model(inputs, layers.Dense(4, name="head")(tokens))
+    model.get_layer("still").trainable = False
+    model.compile("adam", "mse", run_eagerly=True)
+    return model
+
+
+@pytest.mark.parametrize("save", [checkpoint, whole(".h5"), whole(".keras")], ids=["checkpoint", "h5", "keras"])
+def test_state_of_layers_within_layers_is_found(save: Callable[[Any, Path], str], tmp_path: Path) -> None:
+    tokens = np.random.default_rng(1).integers(0, 20, [8, 6])
+
+    def trained(model: Any) -> Any:
+        model.fit(tokens, Y, batch_size=8, shuffle=False, verbose=0)
+        return model
+
+    source, target = trained(trained(deep())), trained(deep())
+    pr.restore_subset(target, save(source, tmp_path), optimizer=True, strict=True)
+    for ours, theirs in zip(target.optimizer.variables, source.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
+    for each in (source, target):
+        trained(each)
+    for ours, theirs in zip(target.weights, source.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+def test_state_in_a_file_of_keras_3_is_listed_by_what_it_is(ending: str, tmp_path: Path) -> None:
+    source = step(net(keras.optimizers.Adam))
+    (source.save if ending == ".keras" else source.save_weights)(path := str(tmp_path / f"x{ending}"))
+    names = {tensor.name for tensor in pr.list_checkpoint(path)}
+    assert {"optimizer/iterations", "optimizer/learning_rate", "optimizer/a/vars/0/momentum"} < names
