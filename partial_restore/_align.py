@@ -54,10 +54,18 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> lis
     if not fitting:
         return (_agreeing([top for root in roots for top in _tops(ours, theirs, root)]) if tops else []) or full[:1]
     best = _best(fitting, len(_entries(ours)), len(_entries(theirs)))
-    if not tops or len(best) > 1 or (best[0].root == ((), ()) and best[0].sources == _entries(theirs)):
+    if not tops or len(best) > 1 or _needs_no_root(best[0], ours, theirs):
         return best
     rivals = [top for top in _tops(ours, theirs, best[0].root) if _is_rival(top, best[0])]
     return sorted([*best, *rivals], key=lambda each: len(each.pairs), reverse=True)
+
+
+def _needs_no_root(best: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
+    """Say whether all of the file meets as it stands; by numbers alone, all of the model must meet as well."""
+    all_meet = best.sources == _entries(theirs)
+    return (
+        best.root == ((), ()) and all_meet and (best.is_told or len({t for t, _ in best.pairs}) == len(_entries(ours)))
+    )
 
 
 def _is_rival(top: Alignment, best: Alignment) -> bool:

@@ -127,7 +127,7 @@ def _readings(
             yield (f"{number} of {len(held)}",)  # The layer is known, and so is which of its variables it is.
             continue
         if i and len(held) == 1 and _CELL.fullmatch(base):
-            yield (base,)  # The one cell of its class that a recurrent layer has is known by its layer.
+            yield (base, "cell") if base != "cell" else (base,)  # The one cell of a layer is known by the layer.
             continue
         part = (base, number, len(held), number) if not base else (base, rank, len(held), place)
         is_open = bool(base) and name.said[i] is None and (not is_target or (len(held) == 1 and number < 0))

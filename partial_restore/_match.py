@@ -128,8 +128,8 @@ def _source_names(sides: _Sides, s: int, kind: Kind) -> Iterable[tuple[Name, int
     if renamed is not None:
         return renamed.names
     names = _names(entry, kind)
-    if kind == "paths" and not names:
-        names = entry.given  # Nothing leads to it but what it was called.
+    if kind == "paths" and not any(each.paths for each in sides.sources):
+        names = entry.given  # A file in which nothing leads to a tensor but what it was called.
     return () if entry.nameless else [(name, 0) for name in names]
 
 
@@ -153,11 +153,14 @@ def _claims(ours: Sequence[Row], found: Iterable[Alignment], sides: _Sides, kind
     """Yield what the names say under an alignment of roots."""
     for each in found:
         spread = _spread(ours, sides.targets) if kind == "given" else set()
-        is_loose = kind == "ops" and not _is_whole(each, sides)  # Short numbers count only if all of them agree.
+        is_whole = kind != "paths" and _is_whole(each, sides)
+        is_loose = kind == "ops" and not is_whole  # Short numbers count only if all of them agree.
         wrong = disproved(each.ours, each.theirs, sides.are_alike)
         for t, s, key in common(each.ours, each.theirs):
             is_doubtful = is_loose or t in spread or is_below(key, wrong)
-            is_named = is_said(key) or (kind == "given" and _is_named_but_for_root(key))
+            is_named = is_said(key) or (
+                kind == "given" and t not in spread and (is_whole or _is_named_but_for_root(key))
+            )
             grade = Grade.NAMED if is_named else Grade.UNDECIDED if is_doubtful else Grade.NUMBERED
             yield Claim(t, s, grade, kind)
         yield from _undecided_claims(each.ours, each.theirs, sides, kind)

@@ -57,7 +57,7 @@ def _agreed(found: Mapping[tuple[Kind, Grade], set[int]], unplaced: Collection[i
         return Grade.UNDECIDED, given
     is_doubted = by_path is Grade.UNDECIDED or paths <= set(unplaced)
     if is_doubted and {by_path, by_given} == {Grade.NUMBERED, Grade.UNDECIDED} and paths and given:
-        return (Grade.NUMBERED if paths == given else Grade.UNDECIDED), paths | given  # No number settles a doubt.
+        return Grade.UNDECIDED, paths | given  # No number settles a doubt.
     if Grade.UNDECIDED in (by_path, by_given):
         return min((by_path, paths), (by_given, given), key=lambda each: (each[0], not each[1]))
     if paths & given:
