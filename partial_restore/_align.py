@@ -155,7 +155,9 @@ def _says_nothing(root: Prefix, rows: Iterable[Row]) -> bool:
 
 def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:
     is_told = _is_told(ours, theirs)
-    return Alignment(root, ours, theirs, _pairs(ours, theirs, 1), is_told, is_told)
+    layers = {key[:1] for _, _, key in common(ours, theirs)}
+    is_near = len(root[0]) + len(root[1]) == 1  # The name of one layer may be anywhere further down.
+    return Alignment(root, ours, theirs, _pairs(ours, theirs, 1), is_told, is_told and (is_near or len(layers) > 1))
 
 
 def _is_told(ours: Below, theirs: Below) -> bool:
@@ -169,8 +171,8 @@ def _pairs(ours: Below, theirs: Below, least: int) -> frozenset[tuple[int, int]]
 
 def _agreeing(found: Sequence[Alignment]) -> list[Alignment]:
     """Return the alignment that makes most meet if the others say nothing else, or all of them."""
-    evident = [each for each in found if each.is_evident]
-    fitting = sorted(evident or found, key=lambda each: len(each.pairs), reverse=True)
+    told = [each for each in found if each.is_told]
+    fitting = sorted(told or found, key=lambda each: len(each.pairs), reverse=True)
     return fitting[:1] if all(each.pairs <= fitting[0].pairs for each in fitting) else fitting
 
 

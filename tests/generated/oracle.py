@@ -79,6 +79,8 @@ def _class(layer: Layer) -> str:
 def certain(saved: Side, edited: Side) -> set[int]:
     """Return the layers whose names are all given, kept and the same on both sides, and those of no other layer."""
     kept = {each.uid for each in edited.spec.walk()}
+    if edited.spec.uid != saved.spec.uid and saved.form in ARRAYS:
+        return set()  # Keras' paths name the root before some layers, and not before those of inner models.
     if edited.spec.uid != saved.spec.uid and any(each.uid not in kept for each in saved.spec.walk()):
         return set()  # A model within another explains the file only if it explains all of it.
     before, after = _given(saved, saved.spec, ()), _given(edited, _same(saved.spec, edited.spec), ())
