@@ -23,7 +23,7 @@ FLOORS = [
     {"_order"},
     {"_lists"},
     {"_keras", "_tensors"},
-    {"_eager", "_live_optimizers"},
+    {"_eager", "_deferred", "_live_optimizers"},
     {"_sources._files"},
     {"_sources._kinds", "_sources._hdf5", "_sources._trained"},
     {
@@ -42,6 +42,7 @@ FLOORS = [
     {"_apply"},
     {"_prepared"},
     {"_restore"},
+    {"_build"},
     {"callbacks"},
 ]
 SAME_FLOOR = {
