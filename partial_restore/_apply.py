@@ -6,8 +6,9 @@ budget is read whole and then assigned; more than that is first read once to ver
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
 
@@ -19,10 +20,22 @@ from partial_restore._targets import Target
 from partial_restore._tensors import convert
 from partial_restore._types import Entry, Match
 
-_IN_FLIGHT = 2
-"""Batches in memory at once, each read by a thread of its own: one is assigned while the other is read."""
+_MOST_THREADS = 8
+"""Threads that read, at most: one for each processor, so that copying and checksums keep up with a fast disk."""
+
+_MOST_TENSORS = 128
+"""Tensors of a batch: TensorFlow prepares an op for each number of results, at a cost that grows faster than the number."""
+
+_LARGE_BATCH, _SMALL_BATCH = 16 * 2**20, 2**20
+"""Bytes of a batch: small enough to be read into memory that is in use already, large enough for its fixed cost not to count.
+
+TensorFlow opens the index anew for each (0.3 ms); a byte of memory that is touched for the first time costs ten times what
+reading it does.
+"""
 
 _Batch = Sequence[tuple[Entry, Sequence[Entry]]]
+"""Tensors, each with the variables that take it."""
+
 _Values = Sequence[tuple[str, tf.Tensor]]
 
 
@@ -42,8 +55,10 @@ def carry_out(
         CastError: A value does not fit its variable's dtype; nothing was changed.
         PartialRestoreError: Something failed when variables had been changed.
     """
-    batches = list(_batches(_wanted(loaded), max_memory // _IN_FLIGHT))
-    if sum(entry.nbytes for batch in batches for entry, _ in batch) <= max_memory:
+    wanted = _wanted(loaded)
+    size = sum(entry.nbytes for entry, _ in wanted)
+    batches = list(_batches(wanted, _batch_size(size, max_memory)))
+    if size <= max_memory:
         stream: Iterator[_Values] = iter(_verified(source, batches, keep=True))
     else:
         if verify:
@@ -62,25 +77,36 @@ def carry_out(
         raise PartialRestoreError(source.path, changed, f"{type(error).__name__}: {error}") from error
 
 
-def _wanted(loaded: Sequence[Match]) -> Mapping[Entry, Sequence[Entry]]:
-    """Return the variables for each tensor: a tensor is read once however many take it."""
+def _wanted(loaded: Sequence[Match]) -> _Batch:
+    """Return what to read, in the order of the keys, which is that of a checkpoint's data; each tensor once."""
     wanted: dict[str, tuple[Entry, list[Entry]]] = {}
     for match in loaded:
         if match.source is not None:
             wanted.setdefault(match.source.key, (match.source, []))[1].append(match.target)
-    return dict(wanted.values())
+    return sorted(wanted.values(), key=lambda each: each[0].key)
 
 
-def _batches(wanted: Mapping[Entry, Sequence[Entry]], most: int) -> Iterator[_Batch]:
-    """Yield the tensors in the order of their keys, which is that of a checkpoint's data, ``most`` bytes at a time."""
+def _threads() -> int:
+    return min(_MOST_THREADS, os.cpu_count() or 1)
+
+
+def _batch_size(size: int, max_memory: int) -> int:
+    """Return the bytes of a batch: all threads shall have some, and together not more than the memory allows."""
+    share = max(_SMALL_BATCH, -(-size // _threads()))
+    return max(1, min(_LARGE_BATCH, share, max_memory // _threads()))
+
+
+def _batches(wanted: _Batch, most: int) -> Iterator[_Batch]:
+    """Yield the tensors up to ``most`` bytes at a time; a larger one alone."""
     batch: list[tuple[Entry, Sequence[Entry]]] = []
     size = 0
-    for source in sorted(wanted, key=lambda entry: entry.key):
-        if batch and size + source.nbytes > most:
+    for source, takers in wanted:
+        nbytes = source.nbytes
+        if batch and (size + nbytes > most or len(batch) == _MOST_TENSORS):
             yield batch
             batch, size = [], 0
-        batch.append((source, wanted[source]))
-        size += source.nbytes
+        batch.append((source, takers))
+        size += nbytes
     if batch:
         yield batch
 
@@ -109,9 +135,12 @@ def _streamed(source: Source, batches: Sequence[_Batch]) -> Iterator[_Values]:
 
 def _read(source: Source, batches: Sequence[_Batch]) -> Iterator[tuple[_Values, list[tuple[str, str]]]]:
     """Yield the batches in turn, read ahead by threads, as values for the variables with what these cannot hold."""
-    with ThreadPoolExecutor(_IN_FLIGHT) as pool:
+    if len(batches) == 1:
+        yield _read_batch(source, batches[0])
+        return
+    with ThreadPoolExecutor(_threads()) as pool:
         ahead = iter(batches)
-        waiting = deque(pool.submit(_read_batch, source, batch) for batch in islice(ahead, _IN_FLIGHT))
+        waiting = deque(pool.submit(_read_batch, source, batch) for batch in islice(ahead, _threads()))
         while waiting:
             yield waiting.popleft().result()
             waiting.extend(pool.submit(_read_batch, source, batch) for batch in islice(ahead, 1))

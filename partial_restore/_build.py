@@ -28,7 +28,7 @@ def build_restored(
     on_mismatch: Literal["error", "initialize"] = "error",
     cast: Cast = "same_kind",
     initialize: Initialize = "keep",
-    verify: bool = True,
+    verify: bool = False,
     max_memory: int = DEFAULT_MEMORY,
     allow_unmatched: bool = False,
 ) -> tuple[Model, Report]:
@@ -51,10 +51,12 @@ def build_restored(
         build: Makes the model, its variables included, and returns it: a Keras 3 or tf_keras model, a `tf.Module`, a
             mapping name → variable, or what else `restore_subset` takes, but for graphs. Variables that are made of
             values instead of initializers are made as ever (Sonnet's are).
-        ckpt, include, exclude, rename, strict, on_mismatch, cast, verify, max_memory, allow_unmatched: As in
+        ckpt, include, exclude, rename, strict, on_mismatch, cast, max_memory, allow_unmatched: As in
             `restore_subset`.
         initialize: As in `restore_subset`; ``"rerun"`` is the same as ``"keep"``, because all that is not loaded has
             just been initialized. An initializer given here runs in place of the variable's own.
+        verify: As in `restore_subset`; it is off because nobody has the model yet: what cannot be read is found out as it
+            is read, and no model is returned.
 
     Returns:
         The model and the report.

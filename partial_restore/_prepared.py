@@ -9,6 +9,7 @@ from typing import Any, Literal
 from partial_restore._apply import carry_out
 from partial_restore._eager import initial_value
 from partial_restore._errors import InitializerError, NothingLoadedError, refusal
+from partial_restore._pause import collection_paused
 from partial_restore._report import Report, report_of
 from partial_restore._select import compile_patterns
 from partial_restore._sources import Source
@@ -83,7 +84,8 @@ class Plan:
             verify=self._policy.verify,
         )
         how = {key: "initialized anew" for key, _ in initial} | dict.fromkeys(ran, "its initializer was run")
-        return report_of(self._source.path, self._decision, how)
+        with collection_paused():
+            return report_of(self._source.path, self._decision, how)
 
     @property
     def _loaded(self) -> list[Match]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from partial_restore._cast import Cast
 from partial_restore._errors import UnbuiltError, UnknownNameError, nearest
+from partial_restore._pause import collection_paused
 from partial_restore._plan import Request, decide, unselected
 from partial_restore._prepared import Initialize, Plan, Policy
 from partial_restore._report import Listing, Report, listing_of
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 DEFAULT_MEMORY = 64 * 2**20
-"""Bytes of values in flight. Two batches of 32 MiB keep two cores busy, and freed memory is reused."""
+"""Bytes of values in memory at once: what is read whole before anything changes, and what is in flight if there is more."""
 
 
+@collection_paused()
 def plan_subset(
     model: Any,
     ckpt: Any,
