@@ -26,12 +26,8 @@ _MOST_THREADS = 8
 _MOST_TENSORS = 128
 """Tensors of a batch: TensorFlow prepares an op for each number of results, at a cost that grows faster than the number."""
 
-_LARGE_BATCH, _SMALL_BATCH = 16 * 2**20, 2**20
-"""Bytes of a batch: small enough to be read into memory that is in use already, large enough for its fixed cost not to count.
-
-TensorFlow opens the index anew for each (0.3 ms); a byte of memory that is touched for the first time costs ten times what
-reading it does.
-"""
+_SMALL_BATCH = 2**20
+"""Bytes of a batch at least, if there are not more than threads: opening the index anew takes 0.3 ms."""
 
 _Batch = Sequence[tuple[Entry, Sequence[Entry]]]
 """Tensors, each with the variables that take it."""
@@ -57,7 +53,7 @@ def carry_out(
     """
     wanted = _wanted(loaded)
     size = sum(entry.nbytes for entry, _ in wanted)
-    batches = list(_batches(wanted, _batch_size(size, max_memory)))
+    batches = list(_batches(wanted, _batch_size(size, min(max_memory // _threads(), target.batch_bytes))))
     if size <= max_memory:
         stream: Iterator[_Values] = iter(_verified(source, batches, keep=True))
     else:
@@ -90,10 +86,9 @@ def _threads() -> int:
     return min(_MOST_THREADS, os.cpu_count() or 1)
 
 
-def _batch_size(size: int, max_memory: int) -> int:
-    """Return the bytes of a batch: all threads shall have some, and together not more than the memory allows."""
-    share = max(_SMALL_BATCH, -(-size // _threads()))
-    return max(1, min(_LARGE_BATCH, share, max_memory // _threads()))
+def _batch_size(size: int, most: int) -> int:
+    """Return the bytes of a batch, so that all threads have some."""
+    return max(1, min(most, max(_SMALL_BATCH, -(-size // _threads()))))
 
 
 def _batches(wanted: _Batch, most: int) -> Iterator[_Batch]:

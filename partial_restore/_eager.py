@@ -54,6 +54,8 @@ class EagerTarget:
     """Variables in memory."""
 
     session = None
+    batch_bytes = 16 * 2**20
+    """Values to take at once. Memory that is touched for the first time costs ten times what reading into it does."""
 
     def __init__(
         self,
