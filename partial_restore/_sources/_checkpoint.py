@@ -78,6 +78,10 @@ class CheckpointSource:
         except tf.errors.OpError as error:
             raise UnreadableCheckpointError(self.path, _first_line(error)) from error
 
+    def check(self, keys: Sequence[str]) -> None:
+        """Hold the values against their checksums; TensorFlow does so only as it reads them."""
+        self.read(keys)
+
     def _object_names(self) -> tuple[dict[str, Names], dict[str, State]]:
         """Return the names of every tensor that the object graph refers to, by key, in its order, and optimizer state."""
         graph = trackable_object_graph_pb2.TrackableObjectGraph()

@@ -94,6 +94,11 @@ class GroupsSource:
             values.update(zip(here, file.read([[key] for key in here]) if here else [], strict=True))
         return [values[key] for key in keys]
 
+    def check(self, keys: Sequence[str]) -> None:
+        """Find out what would fail if the values were read."""
+        for i, file in enumerate(self._files):
+            file.check([[key] for key in keys if self._arrays[key][0] == i])
+
 
 def _place(key: str) -> Group:
     """Return the group of the layer that has the array; TensorFlow 2.12 called the list of layers otherwise."""

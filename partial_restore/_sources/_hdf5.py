@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
-from partial_restore._sources._extents import Extent, is_local, read_extents
+from partial_restore._sources._extents import Extent, check_extents, is_local, read_extents
 from partial_restore._sources._files import opened, window
 from partial_restore._tensors import eagerly
 
@@ -101,6 +101,15 @@ class Hdf5:
                 next(direct) if extent else tf.constant(_joined([self._value(file, path) for path in paths]))
                 for extent, paths in zip(extents, wanted, strict=True)
             ]
+
+    def check(self, wanted: Sequence[Sequence[str]]) -> None:
+        """Find out what would fail if the values were read, without keeping them."""
+        with self.opened() as file:
+            extents = {path: self._extent(file[path]) for paths in wanted for path in paths}
+            check_extents(self._file, [each for each in extents.values() if each])
+            for path, extent in extents.items():
+                if not extent:
+                    self._value(file, path)
 
     def _extent(self, dataset: Any) -> Extent | None:
         """Return where an array lies if it lies in one piece in a local file, as numbers of this machine."""

@@ -76,7 +76,14 @@ class LayersSource:
 
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""
-        return self._hdf5.read([self._weights[key].parts if key in self._weights else (key,) for key in keys])
+        return self._hdf5.read(self._paths(keys))
+
+    def check(self, keys: Sequence[str]) -> None:
+        """Find out what would fail if the values were read."""
+        self._hdf5.check(self._paths(keys))
+
+    def _paths(self, keys: Sequence[str]) -> list[tuple[str, ...]]:
+        return [self._weights[key].parts if key in self._weights else (key,) for key in keys]
 
 
 @dataclass(frozen=True, slots=True)
