@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 from partial_restore._cast import Cast
 from partial_restore._deferred import Deferral
 from partial_restore._errors import PartialRestoreError
+from partial_restore._pause import collection_paused
 from partial_restore._prepared import Initialize, Plan
 from partial_restore._report import Report
 from partial_restore._restore import DEFAULT_MEMORY, plan_subset
@@ -30,6 +31,7 @@ def build_restored(
     initialize: Initialize = "keep",
     verify: bool = False,
     max_memory: int = DEFAULT_MEMORY,
+    progress: bool = True,
     allow_unmatched: bool = False,
 ) -> tuple[Model, Report]:
     """Build a model and restore it: what the checkpoint supplies is not initialized first, which takes most of the time.
@@ -51,7 +53,7 @@ def build_restored(
         build: Makes the model, its variables included, and returns it: a Keras 3 or tf_keras model, a `tf.Module`, a
             mapping name → variable, or what else `restore_subset` takes, but for graphs. Variables that are made of
             values instead of initializers are made as ever (Sonnet's are).
-        ckpt, include, exclude, rename, strict, on_mismatch, cast, max_memory, allow_unmatched: As in
+        ckpt, include, exclude, rename, strict, on_mismatch, cast, max_memory, progress, allow_unmatched: As in
             `restore_subset`.
         initialize: As in `restore_subset`; ``"rerun"`` is the same as ``"keep"``, because all that is not loaded has
             just been initialized. An initializer given here runs in place of the variable's own.
@@ -65,7 +67,7 @@ def build_restored(
         RestoreError: See `restore_subset`; whatever is raised, by ``build`` and by initializers too, no model is returned.
     """
     deferral = Deferral()
-    with deferral.creating():
+    with collection_paused(), deferral.creating():
         model = build()
     plan = plan_subset(
         model,
@@ -79,6 +81,7 @@ def build_restored(
         initialize="keep" if initialize == "rerun" else initialize,
         verify=verify,
         max_memory=max_memory,
+        progress=progress,
         allow_unmatched=allow_unmatched,
     )
     try:

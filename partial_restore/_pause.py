@@ -11,7 +11,7 @@ from contextlib import contextmanager
 def collection_paused() -> Iterator[None]:
     """Do without cyclic garbage collection for a short while.
 
-    A plan makes some ten objects per variable and drops none of them. Python takes that for a sign to look through every
+    A plan, as a model that is built, makes some ten objects per variable and drops none of them. Python takes that for a sign to look through every
     object of the process, TensorFlow's and Keras' included, which can take longer than the plan does.
     """
     was_enabled = gc.isenabled()

@@ -29,6 +29,7 @@ class Policy:
     initialize: Initialize
     verify: bool
     max_memory: int
+    progress: bool
 
 
 class Plan:
@@ -80,8 +81,9 @@ class Plan:
             self._loaded,
             initial,
             rerun,
-            self._policy.max_memory,
+            max_memory=self._policy.max_memory,
             verify=self._policy.verify,
+            progress=self._policy.progress,
         )
         how = {key: "initialized anew" for key, _ in initial} | dict.fromkeys(ran, "its initializer was run")
         with collection_paused():

@@ -43,6 +43,7 @@ def plan_subset(
     verify: bool = True,
     max_memory: int = DEFAULT_MEMORY,
     optimizer: bool = False,
+    progress: bool = True,
     allow_unmatched: bool = False,
     session: tf.compat.v1.Session | None = None,
 ) -> Plan:
@@ -78,7 +79,7 @@ def plan_subset(
         decision = decide(target.entries, source.entries, request)
     if not allow_unmatched:
         _refuse_unknown(target, request, [("initialize", test) for test in given], decision, source.entries)
-    return Plan(target, source, decision, Policy(strict, on_mismatch, initialize, verify, max_memory))
+    return Plan(target, source, decision, Policy(strict, on_mismatch, initialize, verify, max_memory, progress))
 
 
 def restore_subset(
@@ -95,6 +96,7 @@ def restore_subset(
     verify: bool = True,
     max_memory: int = DEFAULT_MEMORY,
     optimizer: bool = False,
+    progress: bool = True,
     allow_unmatched: bool = False,
     session: tf.compat.v1.Session | None = None,
 ) -> Report:
@@ -135,6 +137,7 @@ def restore_subset(
         optimizer: Whether to restore the state of the optimizer too: that of a variable follows the variable, also where
             layers were added, removed or frozen; what the optimizer has once (``iterations``, ``learning_rate``) goes
             by name. Its class must be the same. The model is compiled, or a `tf.train.Checkpoint` with the optimizer.
+        progress: Whether to show a bar on a terminal if it takes more than two seconds.
         allow_unmatched: Whether a pattern or a rule may fit nothing.
         session: The session in which the variables of a graph live.
 
@@ -166,6 +169,7 @@ def restore_subset(
         verify=verify,
         max_memory=max_memory,
         optimizer=optimizer,
+        progress=progress,
         allow_unmatched=allow_unmatched,
         session=session,
     ).apply()

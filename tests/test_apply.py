@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from models import saved
+from safetensors.numpy import save_file
 
 import partial_restore as pr
 from partial_restore import _apply
+from partial_restore._sources import _arrays, _extents
 from partial_restore._sources._checkpoint import CheckpointSource
 
 KIB = 2**10
@@ -33,7 +35,7 @@ class Module(tf.Module):
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
     """The keys of each piece that is read."""
     done: list[Sequence[str]] = []
-    read = CheckpointSource.read
+    read = CheckpointSource.read  # `check` reads, too.
 
     def noted(self: CheckpointSource, keys: Sequence[str]) -> Any:
         done.append(keys)
@@ -116,3 +118,36 @@ def test_planning_leaves_garbage_collection_as_it_was() -> None:
     with pytest.raises(pr.UnknownNameError):
         pr.restore_subset(model, ckpt, exclude="nix")
     assert gc.isenabled()
+
+
+def test_a_file_without_checksums_is_read_once_even_when_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def noted(path: str, extents: Any) -> Any:
+        read.extend(extent.nbytes for extent in extents)
+        return _extents.read_extents(path, extents)
+
+    monkeypatch.setattr(_arrays, "read_extents", noted)
+    save_file({"w": np.ones([5, KIB], np.float32)}, f"{tmp_path}/file")
+    model = {"w": tf.Variable(tf.zeros([5, KIB]))}
+    pr.restore_subset(model, f"{tmp_path}/file", max_memory=1)
+    assert read == [5 * 4 * KIB]
+    assert float(model["w"][-1, -1]) == 1
+    with pytest.raises(pr.CastError, match="infinite"):
+        pr.restore_subset({"w": tf.Variable(tf.zeros([2], tf.float16))}, {"w": np.float32([1e9, 1])}, max_memory=1)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["stored", "compressed"])
+def test_a_damaged_member_is_found_before_anything_changes(packed: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {f"w{i}": rng.random(64 * KIB, np.float32) for i in range(4)}
+    (np.savez_compressed if packed else np.savez)(f"{tmp_path}/file.npz", **arrays)  # type: ignore[arg-type]
+    data = bytearray(Path(f"{tmp_path}/file.npz").read_bytes())
+    data[-100 * KIB] ^= 1
+    Path(f"{tmp_path}/file.npz").write_bytes(data)
+    model = {name: tf.Variable(tf.zeros([64 * KIB])) for name in arrays}
+    with pytest.raises(pr.UnreadableCheckpointError, match="CRC"):
+        pr.restore_subset(model, f"{tmp_path}/file.npz", max_memory=1)
+    assert not any(variable.numpy().any() for variable in model.values())

@@ -13,7 +13,7 @@ import partial_restore
 
 ROOT = Path(partial_restore.__file__).parent
 FLOORS = [
-    {"_types", "_cast", "_fold", "_nodes", "_pause"},
+    {"_types", "_cast", "_fold", "_nodes", "_pause", "_progress"},
     {"_labels", "_keys", "_optimizers"},
     {"_pieces"},
     {"_names", "_select", "_settle", "_errors", "_report"},
