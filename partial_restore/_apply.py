@@ -25,11 +25,15 @@ from partial_restore._types import Entry, Match
 _MOST_THREADS = 8
 """Threads that read, at most: one for each processor, so that copying and checksums keep up with a fast disk."""
 
-_MOST_TENSORS = 128
-"""Tensors of a batch: TensorFlow prepares an op for each number of results, at a cost that grows faster than the number."""
+_MOST_TENSORS, _MOST_CALLS = 256, 64
+"""Tensors of a batch, and batches of so many tensors, beyond which batches have more.
+
+TensorFlow prepares an op for each number of results, at a cost that grows faster than the number; and it reads the whole
+index anew for each batch.
+"""
 
 _SMALL_BATCH = 2**20
-"""Bytes of a batch at least, if there are not more than threads: opening the index anew takes 0.3 ms."""
+"""Bytes of a batch at least, if there are not more batches than threads: each has a fixed cost of 0.3 ms."""
 
 _Batch = Sequence[tuple[Entry, Sequence[Entry]]]
 """Tensors, each with the variables that take it."""
@@ -106,10 +110,10 @@ def _batch_size(size: int, most: int) -> int:
 def _batches(wanted: _Batch, most: int) -> Iterator[_Batch]:
     """Yield the tensors up to ``most`` bytes at a time; a larger one alone."""
     batch: list[tuple[Entry, Sequence[Entry]]] = []
-    size = 0
+    size, count = 0, max(_MOST_TENSORS, -(-len(wanted) // _MOST_CALLS))
     for source, takers in wanted:
         nbytes = source.nbytes
-        if batch and (size + nbytes > most or len(batch) == _MOST_TENSORS):
+        if batch and (size + nbytes > most or len(batch) == count):
             yield batch
             batch, size = [], 0
         batch.append((source, takers))
