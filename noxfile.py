@@ -84,9 +84,9 @@ def proof(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure first restores beside TensorFlow's own, each way in fresh processes."""
-    _install(session)
-    session.run("python", "benchmarks/restore.py", *session.posargs, env=SETTINGS)
+    """Measure restores beside TensorFlow's, Keras' and PyTorch's own, and say what moved since the baseline."""
+    _install(session, "bench")
+    session.run("python", "benchmarks/bench.py", *session.posargs, env=SETTINGS)
 
 
 @nox.session

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from partial_restore._build import build_restored
     from partial_restore._errors import (
         AmbiguousError,
         CastError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "_build": ("build_restored",),
     "_errors": (
         "AmbiguousError",
         "CastError",
@@ -73,6 +75,7 @@ __all__ = [
     "UnbuiltError",
     "UnknownNameError",
     "UnreadableCheckpointError",
+    "build_restored",
     "list_checkpoint",
     "plan_subset",
     "restore_subset",

@@ -6,24 +6,43 @@ budget is read whole and then assigned; more than that is first read once to ver
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
+from typing import TypeVar
 
 import tensorflow as tf
 
 from partial_restore._errors import CastError, PartialRestoreError
+from partial_restore._progress import Bar
 from partial_restore._sources import Source
 from partial_restore._targets import Target
 from partial_restore._tensors import convert
 from partial_restore._types import Entry, Match
 
-_IN_FLIGHT = 2
-"""Batches in memory at once, each read by a thread of its own: one is assigned while the other is read."""
+_MOST_THREADS = 8
+"""Threads that read, at most: one for each processor, so that copying and checksums keep up with a fast disk."""
+
+_MOST_TENSORS, _MOST_CALLS = 256, 64
+"""Tensors of a batch, and batches of so many tensors, beyond which batches have more.
+
+TensorFlow prepares an op for each number of results, at a cost that grows faster than the number; and it reads the whole
+index anew for each batch.
+"""
+
+_SMALL_BATCH = 2**20
+"""Bytes of a batch at least, if there are not more batches than threads: each has a fixed cost of 0.3 ms."""
 
 _Batch = Sequence[tuple[Entry, Sequence[Entry]]]
+"""Tensors, each with the variables that take it."""
+
 _Values = Sequence[tuple[str, tf.Tensor]]
+_Loss = tuple[str, str]
+"""A variable, and what happened to its values."""
+
+_Result = TypeVar("_Result")
 
 
 def carry_out(
@@ -32,8 +51,10 @@ def carry_out(
     loaded: Sequence[Match],
     initial: _Values,
     rerun: Sequence[str],
+    *,
     max_memory: int,
     verify: bool,
+    progress: bool,
 ) -> list[str]:
     """Load, initialize, and return the variables whose initializers ran in place.
 
@@ -42,16 +63,22 @@ def carry_out(
         CastError: A value does not fit its variable's dtype; nothing was changed.
         PartialRestoreError: Something failed when variables had been changed.
     """
-    batches = list(_batches(_wanted(loaded), max_memory // _IN_FLIGHT))
-    if sum(entry.nbytes for batch in batches for entry, _ in batch) <= max_memory:
-        stream: Iterator[_Values] = iter(_verified(source, batches, keep=True))
-    else:
-        if verify:
-            _verified(source, batches, keep=False)
-        stream = _streamed(source, batches)
+    wanted = _wanted(loaded)
+    size = _nbytes(wanted)
+    batches = list(_batches(wanted, _batch_size(size, min(max_memory // _threads(), target.batch_bytes))))
+    is_verified = verify and size > max_memory
+    with Bar(2 * size if is_verified else size, wanted=progress) as bar:
+        if is_verified:
+            _verify(source, batches, bar)
+        stream = (_streamed if size > max_memory else _whole)(source, batches, bar)
+        return _assign(target, source, chain([initial], stream), rerun)
+
+
+def _assign(target: Target, source: Source, stream: Iterator[_Values], rerun: Sequence[str]) -> list[str]:
+    """Put the values into the variables as they come, and initialize the rest."""
     changed: list[str] = []
     try:
-        for values in chain([initial], stream):
+        for values in stream:
             changed.extend(key for key, _ in values)
             target.assign(values)
             del values  # The next batch is read into the memory that this one frees.
@@ -62,64 +89,100 @@ def carry_out(
         raise PartialRestoreError(source.path, changed, f"{type(error).__name__}: {error}") from error
 
 
-def _wanted(loaded: Sequence[Match]) -> Mapping[Entry, Sequence[Entry]]:
-    """Return the variables for each tensor: a tensor is read once however many take it."""
+def _wanted(loaded: Sequence[Match]) -> _Batch:
+    """Return what to read, in the order of the keys, which is that of a checkpoint's data; each tensor once."""
     wanted: dict[str, tuple[Entry, list[Entry]]] = {}
     for match in loaded:
         if match.source is not None:
             wanted.setdefault(match.source.key, (match.source, []))[1].append(match.target)
-    return dict(wanted.values())
+    return sorted(wanted.values(), key=lambda each: each[0].key)
 
 
-def _batches(wanted: Mapping[Entry, Sequence[Entry]], most: int) -> Iterator[_Batch]:
-    """Yield the tensors in the order of their keys, which is that of a checkpoint's data, ``most`` bytes at a time."""
+def _threads() -> int:
+    return min(_MOST_THREADS, os.cpu_count() or 1)
+
+
+def _batch_size(size: int, most: int) -> int:
+    """Return the bytes of a batch, so that all threads have some."""
+    return max(1, min(most, max(_SMALL_BATCH, -(-size // _threads()))))
+
+
+def _batches(wanted: _Batch, most: int) -> Iterator[_Batch]:
+    """Yield the tensors up to ``most`` bytes at a time; a larger one alone."""
     batch: list[tuple[Entry, Sequence[Entry]]] = []
-    size = 0
-    for source in sorted(wanted, key=lambda entry: entry.key):
-        if batch and size + source.nbytes > most:
+    size, count = 0, max(_MOST_TENSORS, -(-len(wanted) // _MOST_CALLS))
+    for source, takers in wanted:
+        nbytes = source.nbytes
+        if batch and (size + nbytes > most or len(batch) == count):
             yield batch
             batch, size = [], 0
-        batch.append((source, wanted[source]))
-        size += source.nbytes
+        batch.append((source, takers))
+        size += nbytes
     if batch:
         yield batch
 
 
-def _verified(source: Source, batches: Sequence[_Batch], *, keep: bool) -> list[_Values]:
-    """Read everything, and return it or keep nothing; raise one error for all values that do not fit."""
-    kept: list[_Values] = []
-    lost: list[tuple[str, str]] = []
-    for values, losses in _read(source, batches):
-        lost.extend(losses)
-        if keep:
-            kept.append(values)
-        del values
-    if lost:
-        raise CastError(source.path, lost)
-    return kept
+def _whole(source: Source, batches: Sequence[_Batch], bar: Bar) -> Iterator[_Values]:
+    """Return all values when all are read; raise one error for those that do not fit."""
+    read = list(_ahead(source, batches, _read_batch, bar))
+    _refuse(source, [loss for _, losses in read for loss in losses])
+    return iter([values for values, _ in read])
 
 
-def _streamed(source: Source, batches: Sequence[_Batch]) -> Iterator[_Values]:
-    for values, losses in _read(source, batches):
-        if losses:
-            raise CastError(source.path, losses)
+def _verify(source: Source, batches: Sequence[_Batch], bar: Bar) -> None:
+    """Find out what would fail, keeping nothing; raise one error for all values that do not fit."""
+    _refuse(source, [loss for losses in _ahead(source, batches, _check_batch, bar) for loss in losses])
+
+
+def _streamed(source: Source, batches: Sequence[_Batch], bar: Bar) -> Iterator[_Values]:
+    for values, losses in _ahead(source, batches, _read_batch, bar):
+        _refuse(source, losses)
         yield values
         del values
 
 
-def _read(source: Source, batches: Sequence[_Batch]) -> Iterator[tuple[_Values, list[tuple[str, str]]]]:
-    """Yield the batches in turn, read ahead by threads, as values for the variables with what these cannot hold."""
-    with ThreadPoolExecutor(_IN_FLIGHT) as pool:
-        ahead = iter(batches)
-        waiting = deque(pool.submit(_read_batch, source, batch) for batch in islice(ahead, _IN_FLIGHT))
+def _refuse(source: Source, losses: Sequence[_Loss]) -> None:
+    if losses:
+        raise CastError(source.path, losses)
+
+
+def _ahead(
+    source: Source, batches: Sequence[_Batch], work: Callable[[Source, _Batch], _Result], bar: Bar
+) -> Iterator[_Result]:
+    """Yield what is made of the batches, in turn; threads work ahead, each on one batch."""
+    if len(batches) == 1:
+        result = [work(source, batches[0])]
+        bar.add(_nbytes(batches[0]))
+        yield result.pop()
+        return
+    with ThreadPoolExecutor(_threads()) as pool:
+        rest = iter(batches)
+        waiting = deque((batch, pool.submit(work, source, batch)) for batch in islice(rest, _threads()))
         while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(pool.submit(_read_batch, source, batch) for batch in islice(ahead, 1))
+            batch, future = waiting.popleft()
+            result = [future.result()]
+            del future  # It holds the values, too.
+            bar.add(_nbytes(batch))
+            yield result.pop()
+            waiting.extend((batch, pool.submit(work, source, batch)) for batch in islice(rest, 1))
 
 
-def _read_batch(source: Source, batch: _Batch) -> tuple[_Values, list[tuple[str, str]]]:
+def _nbytes(batch: _Batch) -> int:
+    return sum(entry.nbytes for entry, _ in batch)
+
+
+def _check_batch(source: Source, batch: _Batch) -> Sequence[_Loss]:
+    """Return what the variables cannot hold; only a cast needs the values for that."""
+    if any(entry.dtype != taker.dtype for entry, takers in batch for taker in takers):
+        return _read_batch(source, batch)[1]
+    source.check([entry.key for entry, _ in batch])
+    return ()
+
+
+def _read_batch(source: Source, batch: _Batch) -> tuple[_Values, Sequence[_Loss]]:
+    """Return values for the variables, and what these cannot hold."""
     values: list[tuple[str, tf.Tensor]] = []
-    losses: list[tuple[str, str]] = []
+    losses: list[_Loss] = []
     for (_, takers), value in zip(batch, source.read([entry.key for entry, _ in batch]), strict=True):
         for taker in takers:
             converted, loss = convert(value, taker.dtype)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from partial_restore._apply import carry_out
 from partial_restore._eager import initial_value
 from partial_restore._errors import InitializerError, NothingLoadedError, refusal
+from partial_restore._pause import collection_paused
 from partial_restore._report import Report, report_of
 from partial_restore._select import compile_patterns
 from partial_restore._sources import Source
@@ -28,6 +29,7 @@ class Policy:
     initialize: Initialize
     verify: bool
     max_memory: int
+    progress: bool
 
 
 class Plan:
@@ -79,11 +81,13 @@ class Plan:
             self._loaded,
             initial,
             rerun,
-            self._policy.max_memory,
+            max_memory=self._policy.max_memory,
             verify=self._policy.verify,
+            progress=self._policy.progress,
         )
         how = {key: "initialized anew" for key, _ in initial} | dict.fromkeys(ran, "its initializer was run")
-        return report_of(self._source.path, self._decision, how)
+        with collection_paused():
+            return report_of(self._source.path, self._decision, how)
 
     @property
     def _loaded(self) -> list[Match]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from partial_restore._cast import Cast
 from partial_restore._errors import UnbuiltError, UnknownNameError, nearest
+from partial_restore._pause import collection_paused
 from partial_restore._plan import Request, decide, unselected
 from partial_restore._prepared import Initialize, Plan, Policy
 from partial_restore._report import Listing, Report, listing_of
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 DEFAULT_MEMORY = 64 * 2**20
-"""Bytes of values in flight. Two batches of 32 MiB keep two cores busy, and freed memory is reused."""
+"""Bytes of values in memory at once: what is read whole before anything changes, and what is in flight if there is more."""
 
 
+@collection_paused()
 def plan_subset(
     model: Any,
     ckpt: Any,
@@ -41,6 +43,7 @@ def plan_subset(
     verify: bool = True,
     max_memory: int = DEFAULT_MEMORY,
     optimizer: bool = False,
+    progress: bool = True,
     allow_unmatched: bool = False,
     session: tf.compat.v1.Session | None = None,
 ) -> Plan:
@@ -76,7 +79,7 @@ def plan_subset(
         decision = decide(target.entries, source.entries, request)
     if not allow_unmatched:
         _refuse_unknown(target, request, [("initialize", test) for test in given], decision, source.entries)
-    return Plan(target, source, decision, Policy(strict, on_mismatch, initialize, verify, max_memory))
+    return Plan(target, source, decision, Policy(strict, on_mismatch, initialize, verify, max_memory, progress))
 
 
 def restore_subset(
@@ -93,6 +96,7 @@ def restore_subset(
     verify: bool = True,
     max_memory: int = DEFAULT_MEMORY,
     optimizer: bool = False,
+    progress: bool = True,
     allow_unmatched: bool = False,
     session: tf.compat.v1.Session | None = None,
 ) -> Report:
@@ -133,6 +137,7 @@ def restore_subset(
         optimizer: Whether to restore the state of the optimizer too: that of a variable follows the variable, also where
             layers were added, removed or frozen; what the optimizer has once (``iterations``, ``learning_rate``) goes
             by name. Its class must be the same. The model is compiled, or a `tf.train.Checkpoint` with the optimizer.
+        progress: Whether to show a bar on a terminal if it takes more than two seconds.
         allow_unmatched: Whether a pattern or a rule may fit nothing.
         session: The session in which the variables of a graph live.
 
@@ -164,6 +169,7 @@ def restore_subset(
         verify=verify,
         max_memory=max_memory,
         optimizer=optimizer,
+        progress=progress,
         allow_unmatched=allow_unmatched,
         session=session,
     ).apply()

@@ -31,7 +31,7 @@ class RestoreSubset(keras.callbacks.Callback):
 
     Args:
         ckpt: As in `restore_subset`.
-        **options: Every other argument of `restore_subset`.
+        **options: Every other argument of `restore_subset`; there is no progress bar beside Keras' own unless asked for.
 
     Attributes:
         report: What was done; None before training, and if training was resumed.
@@ -40,7 +40,7 @@ class RestoreSubset(keras.callbacks.Callback):
     def __init__(self, ckpt: Any, **options: Any) -> None:
         super().__init__()
         self.report: Report | None = None
-        self._ckpt, self._options = ckpt, options
+        self._ckpt, self._options = ckpt, {"progress": False, **options}
         self._done: Any = None
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002  Keras passes it.

@@ -13,7 +13,7 @@ import partial_restore
 
 ROOT = Path(partial_restore.__file__).parent
 FLOORS = [
-    {"_types", "_cast", "_fold", "_nodes"},
+    {"_types", "_cast", "_fold", "_nodes", "_pause", "_progress"},
     {"_labels", "_keys", "_optimizers"},
     {"_pieces"},
     {"_names", "_select", "_settle", "_errors", "_report"},
@@ -23,8 +23,8 @@ FLOORS = [
     {"_order"},
     {"_lists"},
     {"_keras", "_tensors"},
-    {"_eager", "_live_optimizers"},
-    {"_sources._files"},
+    {"_eager", "_deferred", "_live_optimizers"},
+    {"_sources._files", "_sources._extents"},
     {"_sources._kinds", "_sources._hdf5", "_sources._trained"},
     {
         "_sources._arrays",
@@ -42,6 +42,7 @@ FLOORS = [
     {"_apply"},
     {"_prepared"},
     {"_restore"},
+    {"_build"},
     {"callbacks"},
 ]
 SAME_FLOOR = {
@@ -54,6 +55,7 @@ PURE = {
     "_cast",
     "_fold",
     "_nodes",
+    "_pause",
     "_labels",
     "_optimizers",
     "_pieces",

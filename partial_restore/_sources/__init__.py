@@ -32,6 +32,9 @@ class Source(Protocol):
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values of these keys, in host memory."""
 
+    def check(self, keys: Sequence[str]) -> None:
+        """Raise what reading these keys would raise, as far as that can be known, at less cost."""
+
 
 def _open_hdf5(path: str) -> Source:
     return LayersSource(path) if is_of_layers(path) else open_weights(path)

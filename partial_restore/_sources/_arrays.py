@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
@@ -17,12 +18,14 @@ import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
 from partial_restore._optimizers import states_of_keys
-from partial_restore._sources._files import opened, size_of
+from partial_restore._sources._extents import Extent, check_extents, is_local, read_extents
+from partial_restore._sources._files import opened, size_of, start_of
 from partial_restore._tensors import eagerly
 from partial_restore._types import Entry, Group, Layout, State, name_of
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, NotImplementedError, tf.errors.OpError)
 _SUFFIX = ".npy"
+_ENCRYPTED = 1
 
 
 class NpzSource:
@@ -48,7 +51,37 @@ class NpzSource:
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values, in the order of the keys; each member is read to its end, which checks it."""
         with self._archive() as archive, eagerly():
-            return [tf.constant(self._array(archive, key)) for key in keys]
+            extents = [self._extent(archive, f"{key}{_SUFFIX}") for key in keys]
+            direct = iter(read_extents(self.path, [each for each in extents if each]))
+            return [
+                next(direct) if extent else tf.constant(self._array(archive, key))
+                for key, extent in zip(keys, extents, strict=True)
+            ]
+
+    def check(self, keys: Sequence[str]) -> None:
+        """Hold the values against their checksums, without keeping them."""
+        with self._archive() as archive:
+            extents = {key: self._extent(archive, f"{key}{_SUFFIX}") for key in keys}
+            check_extents(self.path, [each for each in extents.values() if each])
+            for key, extent in extents.items():
+                if not extent:
+                    self._array(archive, key)
+
+    def _extent(self, archive: zipfile.ZipFile, member: str) -> Extent | None:
+        """Return where an array lies in a local file if it is stored as it is in memory, with its checksum."""
+        info = archive.getinfo(member)
+        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & _ENCRYPTED or not is_local(self.path):
+            return None
+        with archive.open(info) as opened_member:  # This holds the member's own header against the archive's.
+            shape, is_flipped, dtype = _read_header(opened_member)
+            size = opened_member.tell()
+            opened_member.seek(0)
+            start = zlib.crc32(opened_member.read(size))
+        known = _entry(member, shape, dtype, None).dtype
+        if is_flipped or not dtype.isnative or dtype.hasobject or size + _nbytes(shape, dtype) != info.file_size:
+            return None
+        with opened(self.path) as file:
+            return Extent(start_of(file, info, size_of(self.path)) + size, shape, known, info.CRC, start)
 
     def _array(self, archive: zipfile.ZipFile, key: str) -> np.ndarray[Any, Any]:
         with archive.open(f"{key}{_SUFFIX}") as member:
@@ -69,14 +102,23 @@ class NpzSource:
 def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Return shape and dtype, if the member is as large as they say."""
     with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(member)
+        shape, _, dtype = _read_header(member)
         held = info.file_size - member.tell()
-    claimed = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    claimed = _nbytes(shape, dtype)
     if not dtype.hasobject and claimed != held:
         raise ValueError(f"{info.filename} claims {claimed} bytes and has {held}")
     return shape, dtype
+
+
+def _read_header(member: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return the shape, whether the first axis varies fastest, and the dtype."""
+    version = np.lib.format.read_magic(member)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(member)
+
+
+def _nbytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    return math.prod(shape) * dtype.itemsize
 
 
 class SafetensorsSource:
@@ -107,7 +149,15 @@ class SafetensorsSource:
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""
         with self._file() as file, eagerly():
-            return [tf.constant(file.get_tensor(key)) for key in keys]
+            extents = _extents(self.path, file) if is_local(self.path) else None
+            if extents is None:
+                return [tf.constant(file.get_tensor(key)) for key in keys]
+            return read_extents(self.path, [extents[key] for key in keys])
+
+    def check(self, keys: Sequence[str]) -> None:  # noqa: ARG002  It concerns them all.
+        """Find out whether the file is as long as it says; the library does, and there is no more to find."""
+        with self._file():
+            pass
 
     @contextmanager
     def _file(self) -> Iterator[Any]:
@@ -130,6 +180,26 @@ _DTYPES = {
         "BOOL": "bool",
     }.items()
 }
+
+
+def _extents(path: str, file: Any) -> dict[str, Extent] | None:
+    """Return where each tensor lies, or None if a dtype is unknown here.
+
+    The format has the tensors one behind the other, without gaps, to the end of the file; the library refuses others.
+    """
+    held = {key: file.get_slice(key) for key in file.offset_keys()}
+    if not all(each.get_dtype() in _DTYPES for each in held.values()):
+        return None
+    with opened(path) as start:
+        offset = 8 + int.from_bytes(start.read(8), "little")
+    extents = {}
+    for key, each in held.items():
+        shape, dtype = tuple(each.get_shape()), _DTYPES[each.get_dtype()]
+        extents[key] = Extent(offset, shape, dtype.name)
+        offset += _nbytes(shape, dtype)
+    if offset != size_of(path):
+        raise ValueError(f"its tensors end at {offset}, the file at {size_of(path)}")
+    return extents
 
 
 @contextmanager

@@ -41,10 +41,14 @@ class CheckpointSource:
         self.layout = Layout("objects" if self._reader.has_tensor(_GRAPH_KEY) else "ops")
 
     @cached_property
+    def _dtypes(self) -> Mapping[str, Any]:
+        return dict(self._reader.get_variable_to_dtype_map())
+
+    @cached_property
     def entries(self) -> Sequence[Entry]:
         """Every tensor that the file lists, in its own order."""
         shapes: Mapping[str, list[int]] = self._reader.get_variable_to_shape_map()
-        dtypes: Mapping[str, Any] = self._reader.get_variable_to_dtype_map()
+        dtypes = self._dtypes
         names, states = self._object_names() if _GRAPH_KEY in shapes else ({}, states_of_keys(shapes))
         order = {key: i for i, key in enumerate(names)}
         return [
@@ -60,7 +64,7 @@ class CheckpointSource:
 
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values, in the order of the keys, each checked against its checksum."""
-        dtypes = self._reader.get_variable_to_dtype_map()
+        dtypes = self._dtypes
         try:
             with eagerly():
                 return list(
@@ -73,6 +77,10 @@ class CheckpointSource:
                 )
         except tf.errors.OpError as error:
             raise UnreadableCheckpointError(self.path, _first_line(error)) from error
+
+    def check(self, keys: Sequence[str]) -> None:
+        """Hold the values against their checksums; TensorFlow does so only as it reads them."""
+        self.read(keys)
 
     def _object_names(self) -> tuple[dict[str, Names], dict[str, State]]:
         """Return the names of every tensor that the object graph refers to, by key, in its order, and optimizer state."""

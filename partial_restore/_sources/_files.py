@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import os
 import stat
+import zipfile
 from typing import Any, BinaryIO, cast
 
 import tensorflow as tf
 
 _BUFFER = 2**20
+_LOCAL_HEADER = 30
 
 
 def is_file(path: str) -> bool:
@@ -44,6 +46,16 @@ def window(file: BinaryIO, start: int, size: int) -> BinaryIO:
 def head_of(path: str, size: int) -> bytes:
     with opened(path) as file:
         return file.read(size)
+
+
+def start_of(file: BinaryIO, info: zipfile.ZipInfo, size: int) -> int:
+    """Return where the data of an uncompressed member begin: behind a header that ends with a name and an extra field."""
+    file.seek(info.header_offset)
+    header = file.read(_LOCAL_HEADER)
+    start = info.header_offset + _LOCAL_HEADER + sum(int.from_bytes(header[i : i + 2], "little") for i in (26, 28))
+    if start + info.file_size > size:
+        raise ValueError("a member claims more bytes than there are")
+    return start
 
 
 class _Readable(io.RawIOBase):

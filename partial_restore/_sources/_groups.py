@@ -10,15 +10,15 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property, partial
-from typing import Any, BinaryIO
+from functools import cached_property
+from typing import Any
 
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
 from partial_restore._keys import VARIABLES
 from partial_restore._places import LAYERS, Group, base_of, members_of, names_of_place, snake_case
-from partial_restore._sources._files import head_of, opened, size_of, window
+from partial_restore._sources._files import head_of, opened, size_of, start_of
 from partial_restore._sources._hdf5 import Array, Hdf5, text
 from partial_restore._sources._kinds import WEIGHTS
 from partial_restore._sources._trained import with_state
@@ -27,7 +27,6 @@ from partial_restore._types import Group as Part
 
 _MOST_CONFIG = 64 * 2**20
 _MOST_DEPTH = 100
-_LOCAL_HEADER = 30
 _OLD_LAYERS = "_layer_checkpoint_dependencies"
 
 
@@ -95,6 +94,11 @@ class GroupsSource:
             values.update(zip(here, file.read([[key] for key in here]) if here else [], strict=True))
         return [values[key] for key in keys]
 
+    def check(self, keys: Sequence[str]) -> None:
+        """Find out what would fail if the values were read."""
+        for i, file in enumerate(self._files):
+            file.check([[key] for key in keys if self._arrays[key][0] == i])
+
 
 def _place(key: str) -> Group:
     """Return the group of the layer that has the array; TensorFlow 2.12 called the list of layers otherwise."""
@@ -103,7 +107,7 @@ def _place(key: str) -> Group:
 
 def open_weights(path: str) -> GroupsSource:
     """Return the source of a ``.weights.h5`` file."""
-    return GroupsSource(path, [Hdf5(path, partial(opened, path))])
+    return GroupsSource(path, [Hdf5(path)])
 
 
 def open_keras(path: str) -> GroupsSource:
@@ -113,7 +117,7 @@ def open_keras(path: str) -> GroupsSource:
         if not tf.io.gfile.exists(inner):
             raise UnreadableCheckpointError(path, f"it has no {WEIGHTS!r}")
         read = _json(path, head_of(config, _MOST_CONFIG)) if tf.io.gfile.exists(config) else {}
-        return GroupsSource(path, [Hdf5(path, partial(opened, inner))], read)
+        return GroupsSource(path, [Hdf5(path, inner)], read)
     try:
         with opened(path) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
@@ -122,14 +126,12 @@ def open_keras(path: str) -> GroupsSource:
             info = archive.getinfo(WEIGHTS)
             if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
                 raise UnreadableCheckpointError(path, f"its {WEIGHTS!r} is compressed, which Keras does not do")
-            start = _start_of(file, info, size_of(path))
+            start = start_of(file, info, size_of(path))
             _verify(archive, info)
             config_bytes = _member(archive, "config.json") if "config.json" in names else b"{}"
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, tf.errors.OpError) as error:
         raise UnreadableCheckpointError(path, f"the archive is damaged: {error}") from error
-    return GroupsSource(
-        path, [Hdf5(path, lambda: window(opened(path), start, info.file_size))], _json(path, config_bytes)
-    )
+    return GroupsSource(path, [Hdf5(path, path, start, info.file_size)], _json(path, config_bytes))
 
 
 def open_shards(path: str) -> GroupsSource:
@@ -148,7 +150,7 @@ def open_shards(path: str) -> GroupsSource:
         raise UnreadableCheckpointError(path, f"shards are missing: {', '.join(gone)}")
     if other := [name for name in names if not name.endswith(".h5")]:
         raise UnreadableCheckpointError(path, f"its shards are no HDF5 files ({other[0]}); give them one by one")
-    return GroupsSource(path, [Hdf5(path, partial(opened, os.path.join(folder, name))) for name in names])
+    return GroupsSource(path, [Hdf5(path, os.path.join(folder, name)) for name in names])
 
 
 def _part(group: Group) -> Part:
@@ -178,16 +180,6 @@ def _verify(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
     with archive.open(info) as member:
         while member.read(2**20):
             pass
-
-
-def _start_of(file: BinaryIO, info: zipfile.ZipInfo, size: int) -> int:
-    """Return where the data of an uncompressed member begin: behind a header that ends with a name and an extra field."""
-    file.seek(info.header_offset)
-    header = file.read(_LOCAL_HEADER)
-    start = info.header_offset + _LOCAL_HEADER + sum(int.from_bytes(header[i : i + 2], "little") for i in (26, 28))
-    if start + info.file_size > size:
-        raise ValueError("a member claims more bytes than there are")
-    return start
 
 
 def _optimizer_of(config: Mapping[str, Any]) -> Mapping[str, Any]:

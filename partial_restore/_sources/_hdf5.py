@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, BinaryIO
 
 import h5py
@@ -14,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
-from partial_restore._sources._files import opened
+from partial_restore._sources._extents import Extent, check_extents, is_local, read_extents
+from partial_restore._sources._files import opened, window
 from partial_restore._tensors import eagerly
 
 _MOST_RATIO = 1100
@@ -34,21 +34,36 @@ class Array:
 
 
 class Hdf5:
-    """An HDF5 file that ``open_file`` opens; it is closed between uses, so that others may write it anew."""
+    """An HDF5 file, or the part of a file from ``start`` that is one; it is closed between uses, so that others may write it.
 
-    def __init__(self, path: str, open_file: Callable[[], BinaryIO]) -> None:
-        self.path, self._open_file = path, open_file
+    Args:
+        path: What the caller called it, for errors.
+        file: The path of the file.
+        start: The place of the first byte, for a member of an archive.
+        size: The number of bytes, for a member of an archive.
+    """
+
+    def __init__(self, path: str, file: str | None = None, start: int = 0, size: int | None = None) -> None:
+        self.path, self._file, self._start, self._size = path, file or path, start, size
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
         """Give the root of the file."""
         try:
-            with self._open_file() as stream, h5py.File(stream, "r") as file:
-                yield file
+            if is_local(self._file) and self._size is None:
+                with h5py.File(self._file, "r", locking=False) as file:  # The library reads faster than a stream.
+                    yield file
+            else:
+                with self._stream() as stream, h5py.File(stream, "r") as file:
+                    yield file
         except UnreadableCheckpointError:
             raise
         except _DAMAGE as error:
             raise UnreadableCheckpointError(self.path, f"the HDF5 file is damaged: {error}") from error
+
+    def _stream(self) -> BinaryIO:
+        file = opened(self._file)
+        return file if self._size is None else window(file, self._start, self._size)
 
     def content(self, file: Any) -> tuple[dict[str, Array], list[str]]:
         """Return every array below the root, by path, and the paths of the groups.
@@ -80,7 +95,30 @@ class Hdf5:
     def read(self, wanted: Sequence[Sequence[str]]) -> list[tf.Tensor]:
         """Return a value for each list of paths: that array, or several ones side by side (along the last axis)."""
         with self.opened() as file, eagerly():
-            return [tf.constant(_joined([self._value(file, path) for path in paths])) for paths in wanted]
+            extents = [self._extent(file[paths[0]]) if len(paths) == 1 else None for paths in wanted]
+            direct = iter(read_extents(self._file, [each for each in extents if each]))
+            return [
+                next(direct) if extent else tf.constant(_joined([self._value(file, path) for path in paths]))
+                for extent, paths in zip(extents, wanted, strict=True)
+            ]
+
+    def check(self, wanted: Sequence[Sequence[str]]) -> None:
+        """Find out what would fail if the values were read, without keeping them."""
+        with self.opened() as file:
+            extents = {path: self._extent(file[path]) for paths in wanted for path in paths}
+            check_extents(self._file, [each for each in extents.values() if each])
+            for path, extent in extents.items():
+                if not extent:
+                    self._value(file, path)
+
+    def _extent(self, dataset: Any) -> Extent | None:
+        """Return where an array lies if it lies in one piece in a local file, as numbers of this machine."""
+        offset = dataset.id.get_offset() if dataset.size else None
+        if offset is None or not is_local(self._file) or not _is_native(dataset):
+            return None
+        self._refuse_foreign(dataset.name, dataset)
+        array = _array(dataset)
+        return Extent(self._start + offset, array.shape, array.dtype)
 
     def _value(self, file: Any, path: str) -> np.ndarray[Any, Any]:
         dataset = file[path]
@@ -102,7 +140,7 @@ class Hdf5:
 
 def is_of_layers(path: str) -> bool:
     """Say whether a file lists layers, as Keras wrote it before Keras 3."""
-    hdf5 = Hdf5(path, partial(opened, path))
+    hdf5 = Hdf5(path)
     with hdf5.opened() as file:
         root = file.get("model_weights", file) if file.get("model_weights", getclass=True) is h5py.Group else file
         return any(name in root.attrs for name in ("layer_names", "layer_names0"))
@@ -125,6 +163,13 @@ def texts(attributes: Mapping[str, Any], name: str) -> list[str]:
 
 def _chunks(dataset: Any) -> int:
     return math.prod(-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True))
+
+
+def _is_native(dataset: Any) -> bool:
+    """Say whether the bytes of the file are those that NumPy has in memory: h5py converts other types as it reads."""
+    stored, dtype = dataset.id.get_type(), dataset.dtype
+    is_alike = isinstance(stored, h5py.h5t.TypeOpaqueID) or stored == h5py.h5t.py_create(dtype, logical=True)
+    return bool(is_alike and dtype.isnative and dataset.id.get_storage_size() == dataset.size * dtype.itemsize)
 
 
 def _array(dataset: Any) -> Array:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import tensorflow as tf
@@ -15,7 +15,6 @@ import tensorflow as tf
 from partial_restore._errors import UnreadableCheckpointError
 from partial_restore._names import without_cudnn
 from partial_restore._optimizers import Called, family_of, kind_of
-from partial_restore._sources._files import opened
 from partial_restore._sources._hdf5 import Array, Hdf5, text, texts
 from partial_restore._types import Entry, Group, Layout, Name, State, name_of
 
@@ -45,7 +44,7 @@ class LayersSource:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._hdf5 = Hdf5(path, partial(opened, path))
+        self._hdf5 = Hdf5(path)
         with self._hdf5.opened() as file:
             self._arrays, _ = self._hdf5.content(file)
             root = file.get("model_weights", file)
@@ -77,7 +76,14 @@ class LayersSource:
 
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""
-        return self._hdf5.read([self._weights[key].parts if key in self._weights else (key,) for key in keys])
+        return self._hdf5.read(self._paths(keys))
+
+    def check(self, keys: Sequence[str]) -> None:
+        """Find out what would fail if the values were read."""
+        self._hdf5.check(self._paths(keys))
+
+    def _paths(self, keys: Sequence[str]) -> list[tuple[str, ...]]:
+        return [self._weights[key].parts if key in self._weights else (key,) for key in keys]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,9 @@ class MappingSource:
         self._values = {key: _host_array(key, value) for key, value in values.items()}
         self.entries: Sequence[Entry] = [_entry(key, value) for key, value in self._values.items()]
 
+    def check(self, keys: Sequence[str]) -> None:
+        """Do nothing: what is in memory can be read."""
+
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""
         with eagerly():

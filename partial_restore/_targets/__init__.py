@@ -23,6 +23,7 @@ class Target(Protocol):
     entries: Sequence[Entry]
     automatic: Collection[str]
     unready: Sequence[str]
+    batch_bytes: int
 
     @property
     def variables(self) -> Mapping[str, Any]:

@@ -34,6 +34,8 @@ class _Part:
 class GraphTarget:
     """Variables of one graph in a session."""
 
+    batch_bytes = 32 * 2**20
+    """Values to take at once. The session prepares every run (10 ms), and keeps what it prepared."""
     automatic: Collection[str] = frozenset()
     unready: Sequence[str] = ()
 
@@ -83,7 +85,7 @@ class GraphTarget:
         """Put the values into the variables, in as few runs as there are variables that share an initial value."""
         runs: list[tuple[list[Any], dict[Any, Any]]] = []
         for name, value in values:
-            array = value.numpy() if hasattr(value, "numpy") else value
+            array = value._numpy() if isinstance(value, tf.Tensor) else value  # `numpy` would make a copy.
             for part in self._parts[name]:
                 operation = part.variable.initializer
                 ops, feeds = next((run for run in runs if operation.inputs[1].ref() not in run[1]), ([], {}))

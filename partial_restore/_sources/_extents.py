@@ -1,0 +1,132 @@
+"""Values that lie in one piece in a local file, read straight into the memory of fresh tensors.
+
+No copy is made in between and no lock of a library is held, so that several threads read at once; and TensorFlow hands out
+memory again that was just freed, which costs a small part of what memory does that is touched for the first time.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+_MOST_AT_ONCE = 2**30
+"""Bytes of one read: Linux does not give more than 2 GiB."""
+
+_TOO_SHORT = "the file ends before the {} bytes from {}"
+
+_CHECKED_AT_ONCE = 2**20
+"""Bytes of one read that are then checked, while they are in the processor's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Where a value lies: its first byte in the file, and what it is.
+
+    ``crc`` is the CRC-32 to which the bytes lead from ``start``, that of what precedes them.
+    """
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+    crc: int | None = None
+    start: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * int(tf.dtypes.as_dtype(self.dtype).size)
+
+
+def is_local(path: str) -> bool:
+    """Say whether the operating system can read at any place of the file."""
+    return os.path.isfile(path) and hasattr(os, "preadv")
+
+
+def read_extents(path: str, extents: Sequence[Extent]) -> list[tf.Tensor]:
+    """Return the values of a local file, in their order; to be called where ops run eagerly on the CPU.
+
+    Raises:
+        OSError: The file ends before the value does, or the value has another checksum.
+    """
+    if not extents:
+        return []
+    with _descriptor(path) as file:
+        return [_read(file, extent) for extent in extents]
+
+
+def check_extents(path: str, extents: Sequence[Extent]) -> None:
+    """Find out what would fail if the values were read, without keeping them.
+
+    A value with a checksum is read, through a small buffer. Of another one it can only be said whether it is there.
+
+    Raises:
+        OSError: As `read_extents`.
+    """
+    if not extents:
+        return
+    buffer = memoryview(bytearray(_CHECKED_AT_ONCE))
+    with _descriptor(path) as file:
+        size = os.fstat(file).st_size
+        for extent in extents:
+            if extent.offset + extent.nbytes > size:
+                raise OSError(_TOO_SHORT.format(extent.nbytes, extent.offset))
+            if extent.crc is not None:
+                _refuse_other(extent, _read_through(file, buffer, extent))
+
+
+@contextmanager
+def _descriptor(path: str) -> Iterator[int]:
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _read(file: int, extent: Extent) -> tf.Tensor:
+    tensor = tf.raw_ops.Empty(shape=[math.prod(extent.shape)], dtype=extent.dtype)
+    array = tensor._numpy()  # `numpy` would make a copy.
+    if array.flags.owndata or not array.flags.writeable:  # It is a copy nevertheless.
+        tensor = array = np.empty(array.shape, array.dtype)
+    _refuse_other(extent, _fill(file, memoryview(array.view(np.uint8)), extent))
+    return tf.reshape(tensor, extent.shape)
+
+
+def _refuse_other(extent: Extent, crc: int) -> None:
+    if extent.crc is not None and crc != extent.crc:
+        raise OSError(f"bad CRC-32 of the {extent.nbytes} bytes from {extent.offset}")
+
+
+def _fill(file: int, memory: memoryview, extent: Extent) -> int:
+    """Fill the memory from the file and return the checksum, if one is wanted."""
+    crc = extent.start
+    step = _MOST_AT_ONCE if extent.crc is None else _CHECKED_AT_ONCE
+    for at in range(0, memory.nbytes, step):
+        piece = memory[at : at + step]
+        _read_piece(file, piece, extent, at)
+        crc = crc if extent.crc is None else zlib.crc32(piece, crc)
+    return crc
+
+
+def _read_through(file: int, buffer: memoryview, extent: Extent) -> int:
+    """Return the checksum of a value, of which the buffer holds a piece at a time."""
+    crc = extent.start
+    for at in range(0, extent.nbytes, buffer.nbytes):
+        piece = buffer[: extent.nbytes - at]
+        _read_piece(file, piece, extent, at)
+        crc = zlib.crc32(piece, crc)
+    return crc
+
+
+def _read_piece(file: int, piece: memoryview, extent: Extent, at: int) -> None:
+    while piece.nbytes:
+        count = os.preadv(file, [piece], extent.offset + at)
+        if not count:
+            raise OSError(_TOO_SHORT.format(extent.nbytes, extent.offset))
+        piece, at = piece[count:], at + count

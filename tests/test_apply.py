@@ -1,0 +1,153 @@
+"""How values are read: in what pieces, how many at once, and how often."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from models import saved
+from safetensors.numpy import save_file
+
+import partial_restore as pr
+from partial_restore import _apply
+from partial_restore._sources import _arrays, _extents
+from partial_restore._sources._checkpoint import CheckpointSource
+
+KIB = 2**10
+
+
+class Module(tf.Module):
+    """Variables of one size, each with a value of its own."""
+
+    def __init__(self, count: int, size: int, first: float) -> None:
+        super().__init__()
+        for i in range(count):
+            setattr(self, f"w{i}", tf.Variable(tf.fill([size], first + i)))
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
+    """The keys of each piece that is read."""
+    done: list[Sequence[str]] = []
+    read = CheckpointSource.read  # `check` reads, too.
+
+    def noted(self: CheckpointSource, keys: Sequence[str]) -> Any:
+        done.append(keys)
+        return read(self, keys)
+
+    monkeypatch.setattr(CheckpointSource, "read", noted)
+    return done
+
+
+def values(model: tf.Module) -> list[float]:
+    return sorted(float(variable[-1]) for variable in model.variables)
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "max_memory", "verify", "passes"),
+    [
+        (300, 1, 2**20, True, 1),
+        (300, 1, 300, True, 2),
+        (300, 1, 300, False, 1),
+        (7, 4 * KIB, 64 * KIB, True, 2),
+        (7, 4 * KIB, 1, True, 2),
+        (1, 4 * KIB, 64 * KIB, True, 1),
+    ],
+    ids=["fits", "verified", "streamed", "pieces", "larger than the memory", "one"],
+)
+def test_everything_is_read_once_in_each_pass(
+    count: int, size: int, max_memory: int, verify: bool, passes: int, tmp_path: Path, reads: list[Sequence[str]]
+) -> None:
+    path = saved(tmp_path, Module(count, size, 100.0))
+    model = Module(count, size, 0.0)
+    plan = pr.plan_subset(model, path, max_memory=max_memory, verify=verify)
+    reads.clear()
+    plan.apply()
+    assert values(model) == [100.0 + i for i in range(count)]
+    keys = [key for piece in reads for key in piece]
+    assert sorted(keys) == sorted([*dict.fromkeys(keys)] * passes)
+    assert len(keys) == count * passes
+    assert max(map(len, reads)) <= _apply._MOST_TENSORS
+    assert all(len(piece) * size * 4 <= max_memory or len(piece) == 1 for piece in reads)
+
+
+def test_no_more_is_in_memory_than_was_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path, Module(64, 16 * KIB, 100.0))
+    model = Module(64, 16 * KIB, 0.0)
+    lock, held, most = threading.Lock(), 0, 0
+    read, assign = _apply._read_batch, type(pr.plan_subset(model, path)._target).assign
+
+    def reading(source: Any, batch: Any) -> Any:
+        nonlocal held, most
+        with lock:
+            held += sum(entry.nbytes for entry, _ in batch)
+            most = max(most, held)
+        return read(source, batch)
+
+    def assigning(self: Any, batch: Any) -> None:
+        nonlocal held
+        assign(self, batch)
+        with lock:
+            held -= sum(value.shape.num_elements() * 4 for _, value in batch)
+
+    monkeypatch.setattr(_apply, "_read_batch", reading)
+    monkeypatch.setattr("partial_restore._eager.EagerTarget.assign", assigning)
+    pr.restore_subset(model, path, max_memory=512 * KIB, verify=False)
+    assert values(model) == [100.0 + i for i in range(64)]
+    assert 64 * KIB <= most <= 512 * KIB
+
+
+def test_planning_leaves_garbage_collection_as_it_was() -> None:
+    model, ckpt = {"w": tf.Variable([0.0])}, {"w": np.float32([1])}
+    assert gc.isenabled()
+    pr.restore_subset(model, ckpt)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with pytest.raises(pr.UnknownNameError):
+            pr.restore_subset(model, ckpt, exclude="nix")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    with pytest.raises(pr.UnknownNameError):
+        pr.restore_subset(model, ckpt, exclude="nix")
+    assert gc.isenabled()
+
+
+def test_a_file_without_checksums_is_read_once_even_when_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def noted(path: str, extents: Any) -> Any:
+        read.extend(extent.nbytes for extent in extents)
+        return _extents.read_extents(path, extents)
+
+    monkeypatch.setattr(_arrays, "read_extents", noted)
+    save_file({"w": np.ones([5, KIB], np.float32)}, f"{tmp_path}/file")
+    model = {"w": tf.Variable(tf.zeros([5, KIB]))}
+    pr.restore_subset(model, f"{tmp_path}/file", max_memory=1)
+    assert read == [5 * 4 * KIB]
+    assert float(model["w"][-1, -1]) == 1
+    with pytest.raises(pr.CastError, match="infinite"):
+        pr.restore_subset({"w": tf.Variable(tf.zeros([2], tf.float16))}, {"w": np.float32([1e9, 1])}, max_memory=1)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["stored", "compressed"])
+def test_a_damaged_member_is_found_before_anything_changes(packed: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {f"w{i}": rng.random(64 * KIB, np.float32) for i in range(4)}
+    (np.savez_compressed if packed else np.savez)(f"{tmp_path}/file.npz", **arrays)  # type: ignore[arg-type]
+    data = bytearray(Path(f"{tmp_path}/file.npz").read_bytes())
+    data[-100 * KIB] ^= 1
+    Path(f"{tmp_path}/file.npz").write_bytes(data)
+    model = {name: tf.Variable(tf.zeros([64 * KIB])) for name in arrays}
+    with pytest.raises(pr.UnreadableCheckpointError, match="CRC"):
+        pr.restore_subset(model, f"{tmp_path}/file.npz", max_memory=1)
+    assert not any(variable.numpy().any() for variable in model.values())

@@ -1,0 +1,168 @@
+"""Values that are read straight from where they lie are those that the libraries of the formats read."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import ml_dtypes
+import numpy as np
+import pytest
+import tensorflow as tf
+from safetensors.numpy import save_file
+
+import partial_restore as pr
+from partial_restore._sources import _arrays, _extents, _hdf5, open_source
+
+Values = dict[str, np.ndarray[Any, Any]]
+DTYPES = [
+    "bool",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+]
+VALUES: Values = {
+    **{dtype: np.arange(6).reshape(2, 3).astype(dtype) for dtype in DTYPES},
+    "scalar": np.array(3, np.float32),
+    "empty": np.zeros([0, 3], np.float32),
+    "large": np.random.default_rng(0).random([3, 2**18], np.float32),
+    "bfloat16": np.arange(6).astype(ml_dtypes.bfloat16),
+}
+ODD: Values = {
+    "complex": np.arange(3).astype(np.complex64),
+    "flipped": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    "big": np.arange(3, dtype=">f4"),
+    "strided": np.arange(10.0)[::2],
+}
+
+
+def npz(path: str, values: Values) -> None:
+    with open(path, "wb") as file:
+        np.savez(file, **values)  # type: ignore[arg-type]
+
+
+def packed(path: str, values: Values) -> None:
+    with open(path, "wb") as file:
+        np.savez_compressed(file, **values)  # type: ignore[arg-type]
+
+
+def hdf5(path: str, values: Values) -> None:
+    with h5py.File(path, "w") as file:
+        for name, value in values.items():
+            is_opaque = value.dtype.kind == "V"
+            file.create_dataset(f"layers/{name}/vars/0", data=value.view("V2") if is_opaque else value)
+
+
+def chunked(path: str, values: Values) -> None:
+    with h5py.File(path, "w") as file:
+        for name, value in values.items():
+            options = {"chunks": value.shape, "compression": "gzip"} if value.size > 1 else {}
+            file.create_dataset(f"layers/{name}/vars/0", data=value, **options)
+
+
+WITHOUT_OPAQUE = {name: value for name, value in VALUES.items() if name != "bfloat16"}
+FILES: dict[str, tuple[Callable[[str, Values], None], Values]] = {
+    "npz": (npz, WITHOUT_OPAQUE | ODD),
+    "compressed npz": (packed, WITHOUT_OPAQUE | ODD),
+    "safetensors": (lambda path, values: save_file(values, path), VALUES),
+    "hdf5": (hdf5, VALUES | ODD),
+    "hdf5 in chunks": (chunked, WITHOUT_OPAQUE | ODD),
+}
+
+
+@pytest.mark.parametrize("is_read_directly", [True, False], ids=["directly", "by the library"])
+@pytest.mark.parametrize("name", FILES)
+def test_values_are_those_of_the_file(
+    name: str, is_read_directly: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, values = FILES[name]
+    write(f"{tmp_path}/file", values)
+    if not is_read_directly:
+        for module in (_arrays, _hdf5):
+            monkeypatch.setattr(module, "is_local", lambda _: False)
+    source = open_source(f"{tmp_path}/file")
+    keys = {key: key.removeprefix("layers/").removesuffix("/vars/0") for key in (entry.key for entry in source.entries)}
+    assert set(keys.values()) == set(values)
+    for read, key in zip(source.read(list(keys)), keys, strict=True):
+        expected = values[keys[key]]
+        assert read.dtype == tf.dtypes.as_dtype(expected.dtype.newbyteorder("="))
+        assert read.shape == expected.shape
+        np.testing.assert_array_equal(read.numpy(), expected)
+
+
+def test_most_values_are_read_directly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def counted(path: str, extents: Any) -> Any:
+        read.append(len(extents))
+        return _extents.read_extents(path, extents)
+
+    for module in (_arrays, _hdf5):
+        monkeypatch.setattr(module, "read_extents", counted)
+    for name, direct in {"npz": 17, "compressed npz": 0, "safetensors": 16, "hdf5": 18, "hdf5 in chunks": 1}.items():
+        write, values = FILES[name]
+        write(f"{tmp_path}/file", values)
+        source = open_source(f"{tmp_path}/file")
+        read.clear()
+        source.read([entry.key for entry in source.entries])
+        assert sum(read) == direct, name
+
+
+@pytest.mark.parametrize("write", [npz, hdf5])
+def test_a_file_that_is_cut_after_it_was_looked_at_is_damaged(
+    write: Callable[[str, Values], None], tmp_path: Path
+) -> None:
+    write(f"{tmp_path}/file", {"large": VALUES["large"]})
+    whole = Path(f"{tmp_path}/file").read_bytes()
+    source = open_source(f"{tmp_path}/file")
+    key = source.entries[0].key
+    Path(f"{tmp_path}/file").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(pr.UnreadableCheckpointError):
+        source.read([key])
+
+
+def test_a_short_file_and_a_wrong_checksum_are_errors(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(16))
+    assert _extents.read_extents(str(path), [_extents.Extent(8, (2,), "float32")])[0].numpy().tolist() == [0, 0]
+    with pytest.raises(OSError, match="ends before the 12 bytes from 8"):
+        _extents.read_extents(str(path), [_extents.Extent(8, (3,), "float32")])
+    with pytest.raises(OSError, match="bad CRC-32 of the 8 bytes from 8"):
+        _extents.read_extents(str(path), [_extents.Extent(8, (2,), "float32", crc=1)])
+
+
+def test_every_piece_of_a_checked_value_counts(tmp_path: Path) -> None:
+    npz(f"{tmp_path}/file", {"large": VALUES["large"]})
+    with zipfile.ZipFile(f"{tmp_path}/file") as archive:
+        start = archive.infolist()[0].header_offset
+    data = bytearray(Path(f"{tmp_path}/file").read_bytes())
+    for at in (start + 200, start + 2**20 + 7, start + 3 * 2**20 - 1):
+        data[at] ^= 1
+        Path(f"{tmp_path}/damaged").write_bytes(data)
+        data[at] ^= 1
+        source = open_source(f"{tmp_path}/damaged")
+        with pytest.raises(pr.UnreadableCheckpointError, match="bad CRC-32"):
+            source.read([entry.key for entry in source.entries])
+
+
+def test_values_are_the_tensors_own(tmp_path: Path) -> None:
+    """The memory belongs to the tensor: it lives as long, and a variable that takes it over can be changed in place."""
+    hdf5(f"{tmp_path}/file", {"large": VALUES["large"]})
+    model = {"large": tf.Variable(tf.zeros([3, 2**18]))}
+    pr.restore_subset(model, f"{tmp_path}/file", rename={"large/vars/0": "large"})
+    Path(f"{tmp_path}/file").unlink()
+    before = model["large"].value()
+    model["large"].assign_add(tf.ones([3, 2**18]))
+    np.testing.assert_array_equal(before, VALUES["large"])
+    np.testing.assert_array_equal(model["large"], VALUES["large"] + 1)
