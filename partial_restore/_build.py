@@ -102,6 +102,7 @@ class _Built:
     def __init__(self, target: Target, deferral: Deferral) -> None:
         self._target, self._deferral = target, deferral
         self.entries, self.automatic, self.batch_bytes = target.entries, target.automatic, target.batch_bytes
+        self.unready = target.unready
         self.variables, self.stands_for = target.variables, target.stands_for
         self.assign, self.values, self.initial_values = target.assign, target.values, target.initial_values
 

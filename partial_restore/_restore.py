@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from partial_restore._cast import Cast
@@ -68,15 +66,14 @@ def plan_subset(
             variables are shown in the plan and raised by `Plan.apply`.
     """
     _refuse_options(on_mismatch, cast, initialize, max_memory)
-    with _collection_paused():
-        source = _open(ckpt)
-        target = open_target(model, session, source.layout)
-        if optimizer:
-            _refuse_stateless(target)
-        selection = _selection(target, include, exclude)
-        request = Request(*selection, compile_rename(rename), cast, target.automatic, optimizer)
-        given = compile_patterns(initialize if isinstance(initialize, Mapping) else None, target.stands_for)
-        decision = decide(target.entries, source.entries, request)
+    source = _open(ckpt)
+    target = open_target(model, session, source.layout)
+    if optimizer:
+        _refuse_stateless(target)
+    selection = _selection(target, include, exclude)
+    request = Request(*selection, compile_rename(rename), cast, target.automatic, optimizer)
+    given = compile_patterns(initialize if isinstance(initialize, Mapping) else None, target.stands_for)
+    decision = decide(target.entries, source.entries, request)
     if not allow_unmatched:
         _refuse_unknown(target, request, [("initialize", test) for test in given], decision, source.entries)
     return Plan(target, source, decision, Policy(strict, on_mismatch, initialize, verify, max_memory, progress))
@@ -235,18 +232,6 @@ def save_subset(
     if not keys:
         raise ValueError("nothing is selected; nothing was saved")
     return write_checkpoint(os.fspath(path), keys, target.values(keys))
-
-
-@contextmanager
-def _collection_paused() -> Iterator[None]:
-    """Do not look for garbage in cycles meanwhile: a plan makes many objects and no cycles, beside TensorFlow's many more."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _open(ckpt: Any) -> Source:

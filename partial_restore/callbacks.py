@@ -1,11 +1,10 @@
-"""The Keras callback. Importing this module imports Keras."""
+"""The callback of `fit`, for whichever Keras calls it: none is imported."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext, suppress
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from partial_restore._errors import UnbuiltError
@@ -13,7 +12,47 @@ from partial_restore._report import Report
 from partial_restore._restore import restore_subset
 
 
-class RestoreSubset(keras.callbacks.Callback):
+class Callback:
+    """What either Keras expects of a callback, done by doing nothing: both ask for methods, not for a class."""
+
+    model: Any = None
+    params: Any = None
+    validation_data: Any = None
+    _chief_worker_only: Any = None
+    _supports_tf_logs = True
+
+    def set_model(self, model: Any) -> None:
+        """Take note of the model that is trained."""
+        self.model = model
+
+    def set_params(self, params: Any) -> None:
+        """Take note of how it is trained."""
+        self.params = params
+
+    def _implements_train_batch_hooks(self) -> bool:
+        return True
+
+    def _implements_test_batch_hooks(self) -> bool:
+        return False
+
+    def _implements_predict_batch_hooks(self) -> bool:
+        return False
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a hook that does nothing for every event about which nothing is to be done."""
+        if name.startswith("on_"):
+            return _ignored
+        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+
+
+def _ignored(*_: Any, **__: Any) -> None:
+    """Do nothing."""
+
+
+_ignored._is_default = True  # type: ignore[attr-defined]  # So Keras 3 marks its own hooks that do nothing.
+
+
+class RestoreSubset(Callback):
     """Restore the weights that still belong before the first step of training.
 
     Runs once for a model, and not when training is resumed (``model.optimizer.iterations > 0``): what was trained stays. Keras
@@ -38,7 +77,6 @@ class RestoreSubset(keras.callbacks.Callback):
     """
 
     def __init__(self, ckpt: Any, **options: Any) -> None:
-        super().__init__()
         self.report: Report | None = None
         self._ckpt, self._options = ckpt, {"progress": False, **options}
         self._done: Any = None
@@ -72,7 +110,7 @@ class RestoreSubset(keras.callbacks.Callback):
         def build_restore_step(iterator: Any) -> Any:
             model.train_function = step
             with _scope(model):
-                model._symbolic_build(data_batch=tf.nest.map_structure(_of_one_replica, iterator.element_spec))
+                _build(model, tf.nest.map_structure(_of_one_replica, iterator.element_spec))
             self._restore()
             return step(iterator)
 
@@ -83,6 +121,15 @@ def _scope(model: Any) -> Any:
     """Return the context in which a model's variables are made."""
     strategy = model.distribute_strategy
     return nullcontext() if strategy is tf.distribute.get_strategy() else strategy.scope()
+
+
+def _build(model: Any, batch: Any) -> None:
+    """Build a model from the shapes and dtypes of a batch; Keras 2 has no other way than to call it."""
+    if hasattr(model, "_symbolic_build"):
+        model._symbolic_build(data_batch=batch)
+    else:
+        inputs = batch[0] if isinstance(batch, tuple) else batch
+        model(tf.nest.map_structure(lambda spec: tf.zeros([size or 1 for size in spec.shape], spec.dtype), inputs))
 
 
 def _of_one_replica(spec: Any) -> Any:

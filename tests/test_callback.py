@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tf_keras
 from models import Layers, by_layer, saved, stack, trained
 
 import partial_restore as pr
@@ -47,6 +48,19 @@ def test_restores_before_the_first_step(tmp_path: Path, make: Any, *, run_eagerl
     target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[restore])
     np.testing.assert_array_equal(target.weights[0].numpy(), by_layer(source)["b0/kernel"])
     assert restore.report is not None
+    assert [item.name for item in restore.report.loaded] == ["b0/kernel", "b0/bias"]
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.parametrize("is_built", [False, True])
+def test_restores_models_of_keras_2_as_well(tmp_path: Path, *, is_built: bool, run_eagerly: bool) -> None:
+    source, layer = stack(["b0"]), tf_keras.layers.Dense
+    inputs = [tf_keras.layers.Input([4])] if is_built else []
+    target = tf_keras.Sequential([*inputs, layer(4, name="b0"), layer(3, name="head")])
+    target.compile(tf_keras.optimizers.SGD(0.0), "mse", run_eagerly=run_eagerly)
+    restore = pr.RestoreSubset(saved(tmp_path, source), exclude="head")
+    target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[restore], validation_data=(ONES, ONES[:, :3]))
+    np.testing.assert_array_equal(target.weights[0].numpy(), by_layer(source)["b0/kernel"])
     assert [item.name for item in restore.report.loaded] == ["b0/kernel", "b0/bias"]
 
 
