@@ -1,0 +1,190 @@
+"""What numbers, roots and the rest of a layer prove or disprove: a table, each row a way to take one tensor for another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from entries import attribute, layer, tensor
+from test_plan import AMBIGUOUS, MISMATCHED, MISSING, request, told
+
+from partial_restore._plan import decide
+from partial_restore._types import Entry, name_of
+
+
+def stored(text: str, shape: tuple[int, ...] = (2,), of: str = "") -> Entry:
+    """A variable as HDF5 of Keras 3 stores it: by the number that it has in its layer, whose class may be known."""
+    return replace(attribute(text, shape=shape), layer=of)
+
+
+def short(text: str, name: str) -> Entry:
+    """A variable that TensorFlow 1 would call shorter."""
+    return replace(layer(text), ops=(replace(name_of(name), said=(*(False for _ in name.split("/")[1:]), True)),))
+
+
+def op(text: str) -> Entry:
+    """A tensor of a graph of TensorFlow 1."""
+    return replace(tensor(text), ops=(name_of(text, said=None),))
+
+
+def block(i: int, *names: str) -> list[Entry]:
+    return [attribute(f"blocks/{i}/{name}") for name in names]
+
+
+NORM, BATCH = ("gamma", "beta"), ("gamma", "beta", "moving_mean")
+TWO = [*block(0, "dense/w"), *block(1, "dense/w")]
+
+TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, object]]] = {
+    "two unlike layers of a list changed places": (
+        [*block(0, *NORM), *block(1, *BATCH)],
+        [*block(0, *BATCH), *block(1, *NORM)],
+        {},
+        dict.fromkeys([f"blocks/{i}/{n}" for i, names in ((0, NORM), (1, BATCH)) for n in names], AMBIGUOUS),
+    ),
+    "the only layer of a list is of another type": (
+        block(0, *NORM),
+        block(0, *BATCH),
+        {},
+        dict.fromkeys([f"blocks/0/{name}" for name in NORM], AMBIGUOUS),
+    ),
+    "two unlike blocks of a list changed places": (
+        [*block(0, "dense/w"), *block(1, "dense/w", "norm/w")],
+        [*block(0, "dense/w", "norm/w"), *block(1, "dense/w")],
+        {},
+        dict.fromkeys(["blocks/0/dense/w", "blocks/1/dense/w", "blocks/1/norm/w"], AMBIGUOUS),
+    ),
+    "something new in every block": (
+        [*block(0, "dense/w", "adapter/w"), *block(1, "dense/w", "adapter/w")],
+        TWO,
+        {},
+        {f"blocks/{i}/dense/w": f"blocks/{i}/dense/w" for i in (0, 1)}
+        | dict.fromkeys(["blocks/0/adapter/w", "blocks/1/adapter/w"], MISSING),
+    ),
+    "something new in one block": (
+        [*TWO, *block(1, "adapter/w")],
+        TWO,
+        {},
+        dict.fromkeys(["blocks/0/dense/w", "blocks/1/dense/w"], AMBIGUOUS) | {"blocks/1/adapter/w": MISSING},
+    ),
+    "what LoRA adds changes no layer": (
+        [*block(0, "kernel", "lora_kernel_a"), *block(1, "kernel")],
+        [*block(0, "kernel"), *block(1, "kernel")],
+        {},
+        {f"blocks/{i}/kernel": f"blocks/{i}/kernel" for i in (0, 1)} | {"blocks/0/lora_kernel_a": MISSING},
+    ),
+    "another shape among as many": (
+        [layer("dense/w"), layer("dense_1/w", shape=(5,))],
+        [layer("dense/w"), layer("dense_1/w", shape=(3,))],
+        {},
+        {"dense/w": AMBIGUOUS, "dense_1/w": MISMATCHED},
+    ),
+    "another shape of the only one": (
+        [layer("dense/w", shape=(5,)), layer("conv2d/w")],
+        [layer("dense/w", shape=(3,)), layer("conv2d/w")],
+        {},
+        {"dense/w": MISMATCHED, "conv2d/w": "conv2d/w"},
+    ),
+    "a root on either side, one of which says nothing": (
+        [attribute("backbone/a/w"), attribute("backbone/b/w"), attribute("top/w")],
+        [attribute("model/a/w"), attribute("model/b/w")],
+        {},
+        {"backbone/a/w": "model/a/w", "backbone/b/w": "model/b/w", "top/w": MISSING},
+    ),
+    "a root on either side, and both say something": (
+        [attribute("encoder/a/w"), attribute("encoder/b/w")],
+        [attribute("decoder/a/w"), attribute("decoder/b/w")],
+        {},
+        {"encoder/a/w": MISSING, "encoder/b/w": MISSING},
+    ),
+    "wrapped twice": (
+        [attribute("net/body/a/w"), attribute("net/body/b/w"), attribute("net/top/w"), attribute("out/w")],
+        [attribute("a/w"), attribute("b/w")],
+        {},
+        {"net/body/a/w": "a/w", "net/body/b/w": "b/w", "net/top/w": MISSING, "out/w": MISSING},
+    ),
+    "one name far below is no root": (
+        [attribute("net/body/a/w"), attribute("net/body/c/w"), attribute("out/w")],
+        [attribute("a/w")],
+        {},
+        {"net/body/a/w": AMBIGUOUS, "net/body/c/w": MISSING, "out/w": MISSING},
+    ),
+    "numbers alone do not tell where a model went": (
+        [layer("body/dense/w"), layer("body/conv2d/w"), layer("dense_1/w")],
+        [layer("dense/w"), layer("conv2d/w")],
+        {},
+        dict.fromkeys(["body/dense/w", "body/conv2d/w", "dense_1/w"], AMBIGUOUS),
+    ),
+    "the whole file meets as it stands": (
+        [attribute("h/w"), attribute("new/h/w")],
+        [attribute("h/w")],
+        {},
+        {"h/w": "h/w", "new/h/w": MISSING},
+    ),
+    "variables by number, and one has other dimensions": (
+        [stored("g/vars/0", (2,)), stored("g/vars/1"), stored("h/vars/0")],
+        [stored("g/vars/0", (2, 2)), stored("g/vars/1"), stored("h/vars/0")],
+        {},
+        {"g/vars/0": MISMATCHED, "g/vars/1": MISMATCHED, "h/vars/0": "h/vars/0"},
+    ),
+    "variables by number, and one is of another width": (
+        [stored("g/vars/0", (3, 2)), stored("g/vars/1")],
+        [stored("g/vars/0", (2, 2)), stored("g/vars/1")],
+        {},
+        {"g/vars/0": MISMATCHED, "g/vars/1": "g/vars/1"},
+    ),
+    "variables by number of layers of two classes": (
+        [stored("g/vars/0", of="layer_normalization"), stored("h/vars/0", of="my_layer")],
+        [stored("g/vars/0", of="batch_normalization"), stored("h/vars/0", of="dense")],
+        {},
+        {"g/vars/0": MISMATCHED, "h/vars/0": "h/vars/0"},
+    ),
+    "a recurrent layer without a kernel for its state": (
+        [attribute("rnn/kernel"), attribute("rnn/recurrent_kernel"), attribute("rnn/bias")],
+        [attribute("rnn/kernel"), attribute("rnn/bias")],
+        {},
+        {"rnn/kernel": MISMATCHED, "rnn/recurrent_kernel": MISSING, "rnn/bias": MISMATCHED},
+    ),
+    "an inner layer by its short name": (
+        [short("mid/a/w", "a/w"), short("b/w", "b/w")],
+        [op("a/w"), op("b/w")],
+        {},
+        {"mid/a/w": "a/w", "b/w": "b/w"},
+    ),
+    "a short name of two": (
+        [short("mid/a/w", "a/w"), short("low/a/w", "a/w"), short("b/w", "b/w")],
+        [op("a/w"), op("a_1/w"), op("b/w")],
+        {},
+        {"mid/a/w": AMBIGUOUS, "low/a/w": AMBIGUOUS, "b/w": "b/w"},
+    ),
+    "a short name does not take what has a full one": (
+        [short("mid/a/w", "a/w"), short("a/w", "a/w")],
+        [op("a/w")],
+        {},
+        {"mid/a/w": MISSING, "a/w": "a/w"},
+    ),
+    "short numbers, all of which agree": (
+        [short("mid/dense_5/w", "dense_5/w"), short("dense_6/w", "dense_6/w")],
+        [op("dense/w"), op("dense_1/w")],
+        {},
+        {"mid/dense_5/w": "dense/w", "dense_6/w": "dense_1/w"},
+    ),
+    "short numbers, and another layer is gone": (
+        [short("mid/dense_5/w", "dense_5/w"), short("dense_6/w", "dense_6/w")],
+        [op("dense/w"), op("dense_1/w"), op("out/w")],
+        {},
+        dict.fromkeys(["mid/dense_5/w", "dense_6/w"], AMBIGUOUS),
+    ),
+    "short numbers, and one layer more": (
+        [short("mid/dense_5/w", "dense_5/w"), short("dense_6/w", "dense_6/w"), short("mid/dense_7/w", "dense_7/w")],
+        [op("dense/w"), op("dense_1/w")],
+        {},
+        dict.fromkeys(["mid/dense_5/w", "dense_6/w", "mid/dense_7/w"], AMBIGUOUS),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TABLE.values(), ids=TABLE.keys())
+def test_decides_as_the_table_says(case: tuple[list[Entry], list[Entry], dict[str, Any], dict[str, object]]) -> None:
+    targets, sources, options, expected = case
+    assert told(decide(targets, sources, request(**options))) == expected
