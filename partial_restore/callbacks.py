@@ -99,7 +99,7 @@ class RestoreSubset(Callback):
     def _restore(self) -> None:
         if self._options.get("optimizer"):
             with _scope(self.model):
-                self.model.optimizer.build(self.model.trainable_variables)
+                _build_optimizer(self.model)
         self.report = restore_subset(self.model, self._ckpt, **self._options)
         self._done = self.model
 
@@ -130,6 +130,14 @@ def _build(model: Any, batch: Any) -> None:
     else:
         inputs = batch[0] if isinstance(batch, tuple) else batch
         model(tf.nest.map_structure(lambda spec: tf.zeros([size or 1 for size in spec.shape], spec.dtype), inputs))
+
+
+def _build_optimizer(model: Any) -> None:
+    """Let an optimizer make its state; those of tf.keras up to 2.10 have no public way to."""
+    optimizer = getattr(model, "optimizer", None)
+    build = getattr(optimizer, "build", None) or getattr(optimizer, "_create_all_weights", None)
+    if build is not None:
+        build(model.trainable_variables)
 
 
 def _of_one_replica(spec: Any) -> Any:

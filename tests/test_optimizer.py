@@ -391,10 +391,11 @@ def test_names_with_underscores_are_no_riddle(tmp_path: Path) -> None:
     assert_same(ours, {name: theirs[name] for name in ours})
 
 
-def test_callback_builds_the_optimizer(tmp_path: Path) -> None:
-    source = step(net(keras.optimizers.Adam))
+@pytest.mark.parametrize("make", [keras.optimizers.Adam, tf_keras.optimizers.Adam, tf_keras.optimizers.legacy.Adam])
+def test_callback_builds_the_optimizer(make: Make, tmp_path: Path) -> None:
+    source = step(net(make))
     restore = pr.RestoreSubset(saved(tmp_path, source), optimizer=True)
-    target = net(keras.optimizers.Adam)
+    target = net(make)
     target.fit(X, Y, batch_size=8, shuffle=False, verbose=0, callbacks=[restore])
     assert not restore.report.initialized
     step(source)
