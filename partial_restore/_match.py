@@ -65,13 +65,13 @@ def pair(
     """Return the candidates of every variable. Indices stand for entries of the two sequences."""
     everyone = (name for entry in (*targets, *sources) for name in entry.paths)
     sides = _Sides(targets, sources, renamed, AUTOMATIC | frozenset(automatic) | uniquified(everyone))
-    by_path, path_roots = _said_by("paths", sides)
-    by_given, given_roots = _said_by("given", sides)
+    by_path, path_roots, _ = _said_by("paths", sides)
+    by_given, given_roots, is_same = _said_by("given", sides)
     placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
     claims = [*by_path, *by_given]
-    settled = contested(settled_by(claims, placed, unplaced), claims)
-    by_op, op_roots = _said_by("ops", sides) if any(entry.ops for entry in targets) else ([], ())
+    settled = contested(settled_by(claims, placed, unplaced, is_same=is_same), claims)
+    by_op, op_roots, _ = _said_by("ops", sides) if any(entry.ops for entry in targets) else ([], (), False)
     nameless: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for s, entry in enumerate(sources):
         if entry.nameless and renamed[s] is None:
@@ -81,8 +81,8 @@ def pair(
     return Pairing(filled(settled, by_op), rules, nameless, tuple(roots))
 
 
-def _said_by(kind: Kind, sides: _Sides) -> tuple[list[Claim], Sequence[str]]:
-    """Return what the names of one kind claim, and the roots that were set aside to compare them."""
+def _said_by(kind: Kind, sides: _Sides) -> tuple[list[Claim], Sequence[str], bool]:
+    """Return what the names of one kind claim, the roots that were set aside to compare them, and whether all of them meet."""
     ours = keyed(
         ((t, name, 0) for t, entry in enumerate(sides.targets) for name in _names(entry, kind)),
         sides.bases,
@@ -101,8 +101,8 @@ def _said_by(kind: Kind, sides: _Sides) -> tuple[list[Claim], Sequence[str]]:
     rivals = [pair for each in (rivals_of(found) if is_one else found) for pair in each.pairs]
     if not is_one:
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in rivals)
-        return claims, ()
-    return _doubted(claims, rivals, sides, kind), tuple(root_texts(found[0].root))
+        return claims, (), False
+    return _doubted(claims, rivals, sides, kind), tuple(root_texts(found[0].root)), _is_whole(found[0], sides)
 
 
 def _doubted(claims: list[Claim], rivals: Iterable[tuple[int, int]], sides: _Sides, kind: Kind) -> list[Claim]:
@@ -153,14 +153,11 @@ def _claims(ours: Sequence[Row], found: Iterable[Alignment], sides: _Sides, kind
     """Yield what the names say under an alignment of roots."""
     for each in found:
         spread = _spread(ours, sides.targets) if kind == "given" else set()
-        is_whole = kind != "paths" and _is_whole(each, sides)
-        is_loose = kind == "ops" and not is_whole  # Short numbers count only if all of them agree.
+        is_loose = kind == "ops" and not _is_whole(each, sides)  # Short numbers count only if all of them agree.
         wrong = disproved(each.ours, each.theirs, sides.are_alike)
         for t, s, key in common(each.ours, each.theirs):
             is_doubtful = is_loose or t in spread or is_below(key, wrong)
-            is_named = is_said(key) or (
-                kind == "given" and t not in spread and (is_whole or _is_named_but_for_root(key))
-            )
+            is_named = is_said(key) or (kind == "given" and t not in spread and _is_named_but_for_root(key))
             grade = Grade.NAMED if is_named else Grade.UNDECIDED if is_doubtful else Grade.NUMBERED
             yield Claim(t, s, grade, kind)
         yield from _undecided_claims(each.ours, each.theirs, sides, kind)

@@ -34,20 +34,27 @@ Settled = tuple[Grade, Collection[int]]
 
 
 def settled_by(
-    claims: Iterable[Claim], placed: Collection[int] = (), unplaced: Collection[int] = ()
+    claims: Iterable[Claim],
+    placed: Collection[int] = (),
+    unplaced: Collection[int] = (),
+    *,
+    is_same: bool = False,
 ) -> dict[int, Settled]:
     """Return for each variable the surest grade and its candidates, of both kinds of names together.
 
     The variables that are ``placed`` have a path; of these a number in a given name tells nothing to which no path leads.
-    The tensors that are ``unplaced`` have none: whether their names are paths is not known.
+    The tensors that are ``unplaced`` have none: whether their names are paths is not known. It ``is_same`` if all given
+    names of both sides meet: then their numbers settle a doubt about the root.
     """
     held: dict[int, dict[tuple[Kind, Grade], set[int]]] = defaultdict(lambda: defaultdict(set))
     for claim in claims:
         held[claim.target][claim.kind, claim.grade].add(claim.source)
-    return {t: _agreed(found, unplaced, is_placed=t in placed) for t, found in held.items()}
+    return {t: _agreed(found, unplaced, is_placed=t in placed, is_same=is_same) for t, found in held.items()}
 
 
-def _agreed(found: Mapping[tuple[Kind, Grade], set[int]], unplaced: Collection[int], *, is_placed: bool) -> Settled:
+def _agreed(
+    found: Mapping[tuple[Kind, Grade], set[int]], unplaced: Collection[int], *, is_placed: bool, is_same: bool
+) -> Settled:
     """Return what paths and given names agree on; a chosen name is surer than a place, else a conflict is undecided."""
     if said := {s for (_, grade), sources in found.items() if grade is Grade.SAID for s in sources}:
         return Grade.SAID, said | {s for (_, grade), sources in found.items() if grade is Grade.NAMED for s in sources}
@@ -57,7 +64,7 @@ def _agreed(found: Mapping[tuple[Kind, Grade], set[int]], unplaced: Collection[i
         return Grade.UNDECIDED, given
     is_doubted = by_path is Grade.UNDECIDED or paths <= set(unplaced)
     if is_doubted and {by_path, by_given} == {Grade.NUMBERED, Grade.UNDECIDED} and paths and given:
-        return Grade.UNDECIDED, paths | given  # No number settles a doubt.
+        return (Grade.NUMBERED if is_same and paths == given else Grade.UNDECIDED), paths | given
     if Grade.UNDECIDED in (by_path, by_given):
         return min((by_path, paths), (by_given, given), key=lambda each: (each[0], not each[1]))
     if paths & given:

@@ -252,6 +252,7 @@ def _hold(variable: Any, owner: Any, names: Names, group: Group) -> Held:
         given = (name_of(variable.path),)
         if _keras.is_seed(owner) or variable.path.endswith("seed_generator_state"):
             group = "seed"
+    given = (*given, *_otherwise(given, owner))
     value = raw(variable)
     paths = (*names.paths, *_otherwise(names.paths, owner)) or given or (name_of(value.name.removesuffix(":0")),)
     dtype = value.dtype.base_dtype
