@@ -31,6 +31,7 @@ def build_restored(
     initialize: Initialize = "keep",
     verify: bool = False,
     max_memory: int = DEFAULT_MEMORY,
+    optimizer: bool = False,
     progress: bool = True,
     allow_unmatched: bool = False,
 ) -> tuple[Model, Report]:
@@ -53,8 +54,8 @@ def build_restored(
         build: Makes the model, its variables included, and returns it: a Keras 3 or tf_keras model, a `tf.Module`, a
             mapping name → variable, or what else `restore_subset` takes, but for graphs. Variables that are made of
             values instead of initializers are made as ever (Sonnet's are).
-        ckpt, include, exclude, rename, strict, on_mismatch, cast, max_memory, progress, allow_unmatched: As in
-            `restore_subset`.
+        ckpt, include, exclude, rename, strict, on_mismatch, cast, max_memory, optimizer, progress, allow_unmatched: As
+            in `restore_subset`.
         initialize: As in `restore_subset`; ``"rerun"`` is the same as ``"keep"``, because all that is not loaded has
             just been initialized. An initializer given here runs in place of the variable's own.
         verify: As in `restore_subset`; it is off because nobody has the model yet: what cannot be read is found out as it
@@ -81,6 +82,7 @@ def build_restored(
         initialize="keep" if initialize == "rerun" else initialize,
         verify=verify,
         max_memory=max_memory,
+        optimizer=optimizer,
         progress=progress,
         allow_unmatched=allow_unmatched,
     )
@@ -102,8 +104,7 @@ class _Built:
     def __init__(self, target: Target, deferral: Deferral) -> None:
         self._target, self._deferral = target, deferral
         self.entries, self.automatic, self.batch_bytes = target.entries, target.automatic, target.batch_bytes
-        self.unready = target.unready
-        self.variables, self.stands_for = target.variables, target.stands_for
+        self.variables, self.stands_for, self.unready = target.variables, target.stands_for, target.unready
         self.assign, self.values, self.initial_values = target.assign, target.values, target.initial_values
 
     def finish(self, rerun: Sequence[str], filled: Collection[str]) -> list[str]:

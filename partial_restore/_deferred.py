@@ -11,7 +11,7 @@ import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -24,15 +24,19 @@ _HANDLE = "_handle"
 
 _VARIABLES = "keras.src.backend.common.variables"
 
-_PASSES = {
-    ("keras.src.layers.layer", "__call__"): True,
-    ("keras.src.layers.layer", "_maybe_build"): False,
-    ("keras.src.backend.tensorflow.core", "compute_output_spec"): True,
-    ("tf_keras.src.engine.base_layer", "__call__"): True,
-    ("tf_keras.src.engine.base_layer", "_maybe_build"): False,
-    ("tf_keras.src.engine.training", "build"): True,  # It calls the model in a graph that is thrown away.
+_Use = Literal["identity", "pass", "value"]
+_USES: Mapping[tuple[str, str], _Use] = {
+    ("keras.src.layers.layer", "__call__"): "pass",
+    ("keras.src.layers.layer", "_maybe_build"): "value",
+    ("keras.src.backend.tensorflow.core", "compute_output_spec"): "pass",
+    ("keras.src.backend.tensorflow.optimizer", "_var_key"): "identity",
+    ("tensorflow.python.ops.resource_variable_ops", "device"): "identity",
+    ("tf_keras.src.engine.base_layer", "__call__"): "pass",
+    ("tf_keras.src.engine.base_layer", "_maybe_build"): "value",
+    ("tf_keras.src.engine.training", "build"): "pass",  # It calls the model in a graph that is thrown away.
 }
-"""Functions of Keras, and whether what they call is a forward pass; `build` of a layer may be called within one."""
+"""Functions of Keras and TensorFlow, and for what they take a variable's handle: to tell variables apart, in a forward pass,
+or for what may keep the value, such as the `build` of a layer, which may be called within a pass."""
 
 
 class Deferral:
@@ -99,7 +103,7 @@ class Deferral:
         """Return the type of a variable that is looked after: whoever takes its handle may have to let it be initialized."""
 
         def handle(variable: Any) -> Any:
-            if not self._is_tracing and not (variable.dtype.is_floating and _is_in_forward_pass()):
+            if not self._is_tracing and _needs_value(variable.dtype):
                 _settle(variable)
                 _start(*self._waiting.pop(id(variable)))
             return vars(variable)[_HANDLE]
@@ -187,12 +191,18 @@ def _of_partial(initializer: _Initializer) -> tuple[Any, Any] | None:
     return bound.arguments.get("shape"), bound.arguments.get("dtype")
 
 
-def _is_in_forward_pass() -> bool:
-    """Say whether Keras computes outputs here: of its functions that are running, the innermost decides."""
+def _needs_value(dtype: tf.DType) -> bool:
+    """Say whether who takes a variable's handle here needs its value; a pass needs that of whole numbers, to look up by."""
+    use = _use()
+    return use == "value" or (use == "pass" and not dtype.is_floating)
+
+
+def _use() -> _Use:
+    """Return for what a handle is taken here: of the functions that are running, the innermost that is known decides."""
     frame: Any = sys._getframe(1)
     while frame is not None:
-        verdict = _PASSES.get((frame.f_globals.get("__name__", ""), frame.f_code.co_name))
-        if verdict is not None:
-            return verdict
+        use = _USES.get((frame.f_globals.get("__name__", ""), frame.f_code.co_name))
+        if use is not None:
+            return use
         frame = frame.f_back
-    return False
+    return "value"

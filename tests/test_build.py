@@ -376,3 +376,20 @@ def test_learning_shapes_traces_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 RENAME = {f"{layer}/{weight}": f"{layer}_{weight}" for layer in ("body", "head") for weight in ("kernel", "bias")}
+
+
+def test_state_of_the_optimizer_is_restored_if_asked_for(tmp_path: Path) -> None:
+    def build() -> Any:
+        model = keras.Sequential([Layers.Input([4]), dense(keras, "body")])
+        model.compile(keras.optimizers.Adam(0.5), "mse")
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    trained = build()
+    trained.fit(np.ones([2, 4]), np.ones([2, 4]), verbose=0)
+    path = saved(tmp_path, trained)
+    RUNS.clear()
+    model, _ = pr.build_restored(build, path, optimizer=True)
+    assert not RUNS
+    for ours, theirs in zip(model.optimizer.variables, trained.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
