@@ -46,7 +46,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests and the examples of the docstrings; arguments go to pytest."""
     _install(session, "test", is_editable=True)
-    session.run("pytest", *session.posargs, env=SETTINGS)
+    session.run("pytest", "--numprocesses=auto", *session.posargs, env=SETTINGS)
 
 
 @nox.session
@@ -58,7 +58,7 @@ def matrix(session: nox.Session, tensorflow: str) -> None:
     """Run the tests on every Python with every TensorFlow that has wheels for it."""
     _install(session, "test", is_editable=True)
     session.install("-q", f"tensorflow=={tensorflow}", f"tf_keras=={tensorflow.rpartition('.')[0]}.*")
-    session.run("pytest", *session.posargs, env=SETTINGS)
+    session.run("pytest", "--numprocesses=auto", *session.posargs, env=SETTINGS)
 
 
 @nox.session
