@@ -226,6 +226,8 @@ def _flat(path: Path, nodes: Sequence[Node], own: str, keeps: str) -> Iterator[N
         places = (*(_place(path[i]) if i in members[:1] else None for i in chosen), None)
         for labels in itertools.product(*(_labels_of(path[i], nodes) for i in chosen)):
             yield Name((*labels, own), (*(False for _ in labels), True), places)
+            if keeps != "all" and labels[:1] == labels[1:2]:  # A file that repeats a name is read as if it did not.
+                yield Name((*labels[1:], own), (*(False for _ in labels[1:]), True), places[1:])
 
 
 def _open(steps: Sequence[int], path: Path) -> list[int]:

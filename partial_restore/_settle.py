@@ -104,4 +104,12 @@ def filled(settled: Mapping[int, Settled], claims: Sequence[Claim]) -> dict[int,
     open_to = [claim for claim in claims if claim.source not in taken or claim.grade is Grade.SAID]
     weaker = contested(settled_by(open_to), open_to)
     decided = {t: found for t, found in settled.items() if found[0] is not Grade.UNDECIDED}
-    return {**settled, **weaker, **decided}
+    return _unclaimed({**settled, **weaker, **decided})
+
+
+def _unclaimed(settled: Mapping[int, Settled]) -> dict[int, Settled]:
+    """Leave out what is undecided only among tensors that belong to others by name."""
+    named = {s for grade, found in settled.values() if grade in (Grade.SAID, Grade.NAMED) for s in found}
+    return {
+        t: (grade, found) for t, (grade, found) in settled.items() if grade is not Grade.UNDECIDED or set(found) - named
+    }
