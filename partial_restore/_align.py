@@ -156,7 +156,7 @@ def _says_nothing(root: Prefix, rows: Iterable[Row]) -> bool:
 def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:
     is_told = _is_told(ours, theirs)
     layers = {key[:1] for _, _, key in common(ours, theirs)}
-    is_near = len(root[0]) + len(root[1]) == 1  # The name of one layer may be anywhere further down.
+    is_near = sum(part not in _SAYING_NOTHING for part in (*root[0], *root[1])) < 2  # One name may be anywhere below.
     return Alignment(root, ours, theirs, _pairs(ours, theirs, 1), is_told, is_told and (is_near or len(layers) > 1))
 
 

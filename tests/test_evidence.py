@@ -104,10 +104,10 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {"net/body/a/w": "a/w", "net/body/b/w": "b/w", "net/top/w": MISSING, "out/w": MISSING},
     ),
     "one name far below is no root": (
-        [attribute("net/body/a/w"), attribute("net/body/c/w"), attribute("out/w")],
+        [attribute("outer/body/a/w"), attribute("outer/body/c/w"), attribute("out/w")],
         [attribute("a/w")],
         {},
-        {"net/body/a/w": AMBIGUOUS, "net/body/c/w": MISSING, "out/w": MISSING},
+        {"outer/body/a/w": AMBIGUOUS, "outer/body/c/w": MISSING, "out/w": MISSING},
     ),
     "numbers alone do not tell where a model went": (
         [layer("body/dense/w"), layer("body/conv2d/w"), layer("dense_1/w")],

@@ -83,6 +83,7 @@ def certain(saved: Side, edited: Side) -> set[int]:
         return set()  # Keras' paths name the root before some layers, and not before those of inner models.
     if edited.spec.uid != saved.spec.uid and any(each.uid not in kept for each in saved.spec.walk()):
         return set()  # A model within another explains the file only if it explains all of it.
+    is_wrapped = edited.spec.uid != saved.spec.uid
     before, after = _given(saved, saved.spec, ()), _given(edited, _same(saved.spec, edited.spec), ())
     ends = _ends(saved.spec), _ends(edited.spec)
     once = {path for path in _once(before) & _once(after) if path and all(each[path] == 1 for each in ends)}
@@ -90,6 +91,8 @@ def certain(saved: Side, edited: Side) -> set[int]:
     retyped = {each.uid for each in saved.spec.walk() if kinds.get(each.uid) != each.kind}
     numbers = saved.form in LABELLED or saved.form == "unlabelled"  # There a variable is but a number in its layer.
     certain_paths = {uid for uid, path in before.items() if path in once and after.get(uid) == path}
+    if is_wrapped and len({path[0] for uid in certain_paths if (path := before[uid])}) < 2:
+        return set()  # One layer that the file knows may be anywhere.
     return certain_paths - retyped if numbers else certain_paths
 
 
