@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 import partial_restore as pr
 from partial_restore import _apply
-from partial_restore._sources import _arrays, _extents
+from partial_restore._sources import _extents, _safetensors
 from partial_restore._sources._checkpoint import CheckpointSource
 
 KIB = 2**10
@@ -129,7 +129,7 @@ def test_a_file_without_checksums_is_read_once_even_when_verified(
         read.extend(extent.nbytes for extent in extents)
         return _extents.read_extents(path, extents)
 
-    monkeypatch.setattr(_arrays, "read_extents", noted)
+    monkeypatch.setattr(_safetensors, "read_extents", noted)
     save_file({"w": np.ones([5, KIB], np.float32)}, f"{tmp_path}/file")
     model = {"w": tf.Variable(tf.zeros([5, KIB]))}
     pr.restore_subset(model, f"{tmp_path}/file", max_memory=1)

@@ -24,10 +24,11 @@ FLOORS = [
     {"_lists"},
     {"_keras", "_tensors"},
     {"_eager", "_deferred", "_live_optimizers"},
-    {"_sources._files", "_sources._extents"},
+    {"_sources._arrays", "_sources._files", "_sources._extents"},
     {"_sources._kinds", "_sources._hdf5", "_sources._trained"},
     {
-        "_sources._arrays",
+        "_sources._npz",
+        "_sources._safetensors",
         "_sources._groups",
         "_sources._layers",
         "_sources._live",

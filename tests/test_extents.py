@@ -15,7 +15,7 @@ import tensorflow as tf
 from safetensors.numpy import save_file
 
 import partial_restore as pr
-from partial_restore._sources import _arrays, _extents, _hdf5, open_source
+from partial_restore._sources import _extents, _hdf5, _npz, _safetensors, open_source
 
 Values = dict[str, np.ndarray[Any, Any]]
 DTYPES = [
@@ -89,7 +89,7 @@ def test_values_are_those_of_the_file(
     write, values = FILES[name]
     write(f"{tmp_path}/file", values)
     if not is_read_directly:
-        for module in (_arrays, _hdf5):
+        for module in (_extents, _hdf5):
             monkeypatch.setattr(module, "is_local", lambda _: False)
     source = open_source(f"{tmp_path}/file")
     keys = {key: key.removeprefix("layers/").removesuffix("/vars/0") for key in (entry.key for entry in source.entries)}
@@ -108,7 +108,7 @@ def test_most_values_are_read_directly(tmp_path: Path, monkeypatch: pytest.Monke
         read.append(len(extents))
         return _extents.read_extents(path, extents)
 
-    for module in (_arrays, _hdf5):
+    for module in (_npz, _safetensors, _hdf5):
         monkeypatch.setattr(module, "read_extents", counted)
     for name, direct in {"npz": 17, "compressed npz": 0, "safetensors": 16, "hdf5": 18, "hdf5 in chunks": 1}.items():
         write, values = FILES[name]
@@ -166,3 +166,33 @@ def test_values_are_the_tensors_own(tmp_path: Path) -> None:
     model["large"].assign_add(tf.ones([3, 2**18]))
     np.testing.assert_array_equal(before, VALUES["large"])
     np.testing.assert_array_equal(model["large"], VALUES["large"] + 1)
+
+
+def test_places_are_found_out_once_for_one_state_of_the_file(tmp_path: Path) -> None:
+    path, asked = tmp_path / "file", []
+
+    def find(keys: Any) -> Any:
+        asked.extend(keys)
+        return {key: _extents.Extent(int(key), (1,), "int8") for key in keys}
+
+    places = _extents.Places(str(path))
+    assert places.of(["1"], find) == [None]
+    path.write_bytes(b"ab")
+    for _ in range(2):
+        assert [extent.offset for extent in places.of(["1", "0"], find) if extent] == [1, 0]
+    assert asked == ["1", "0"]
+    path.write_bytes(b"abc")
+    places.of(["0"], find)
+    assert asked == ["1", "0", "0"]
+
+
+@pytest.mark.parametrize("write", [npz, hdf5, lambda path, values: save_file(values, path)])
+def test_a_file_that_was_written_anew_is_read_as_it_is(write: Callable[[str, Values], None], tmp_path: Path) -> None:
+    path, other = f"{tmp_path}/file", f"{tmp_path}/other"
+    write(path, {"a": np.arange(3.0), "b": np.arange(5.0)})
+    source = open_source(path)
+    key = next(entry.key for entry in source.entries if "a" in entry.key.split("/"))
+    assert source.read([key])[0].numpy().tolist() == [0, 1, 2]
+    write(other, {"0": np.arange(9.0), "a": np.arange(3.0) + 7, "b": np.arange(5.0)})
+    Path(other).replace(path)
+    assert source.read([key])[0].numpy().tolist() == [7, 8, 9]

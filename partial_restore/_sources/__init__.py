@@ -9,13 +9,14 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from partial_restore._errors import CheckpointNotFoundError
-from partial_restore._sources._arrays import NpzSource, SafetensorsSource
 from partial_restore._sources._checkpoint import CheckpointSource
 from partial_restore._sources._groups import open_keras, open_shards, open_weights
 from partial_restore._sources._hdf5 import is_of_layers
 from partial_restore._sources._kinds import Kind, kind_of
 from partial_restore._sources._layers import LayersSource
 from partial_restore._sources._mapping import MappingSource
+from partial_restore._sources._npz import NpzSource
+from partial_restore._sources._safetensors import SafetensorsSource
 from partial_restore._types import Entry, Layout
 
 

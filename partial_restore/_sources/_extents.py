@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -41,6 +41,28 @@ class Extent:
     @property
     def nbytes(self) -> int:
         return math.prod(self.shape) * int(tf.dtypes.as_dtype(self.dtype).size)
+
+
+class Places:
+    """Where the values of a local file lie, found out once as long as the file stays the same one, with nothing written."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._known: tuple[tuple[int, ...], dict[str, Extent | None]] = ((), {})
+
+    def of(
+        self, keys: Sequence[str], find: Callable[[Sequence[str]], Mapping[str, Extent | None]]
+    ) -> list[Extent | None]:
+        """Return where each value lies, or None for those that only the library of the format can read."""
+        if not is_local(self._path):
+            return [None] * len(keys)
+        status = os.stat(self._path)
+        stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        found = self._known[1] if self._known[0] == stamp else {}
+        if missing := [key for key in keys if key not in found]:
+            found = {**found, **find(missing)}
+            self._known = stamp, found
+        return [found[key] for key in keys]
 
 
 def is_local(path: str) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
-from partial_restore._sources._extents import Extent, check_extents, is_local, read_extents
+from partial_restore._sources._extents import Extent, Places, check_extents, is_local, read_extents
 from partial_restore._sources._files import opened, window
 from partial_restore._tensors import eagerly
 
@@ -45,17 +45,23 @@ class Hdf5:
 
     def __init__(self, path: str, file: str | None = None, start: int = 0, size: int | None = None) -> None:
         self.path, self._file, self._start, self._size = path, file or path, start, size
+        self._places = Places(self._file)
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
         """Give the root of the file."""
-        try:
+        with self._refusing_damage():
             if is_local(self._file) and self._size is None:
                 with h5py.File(self._file, "r", locking=False) as file:  # The library reads faster than a stream.
                     yield file
             else:
                 with self._stream() as stream, h5py.File(stream, "r") as file:
                     yield file
+
+    @contextmanager
+    def _refusing_damage(self) -> Iterator[None]:
+        try:
+            yield
         except UnreadableCheckpointError:
             raise
         except _DAMAGE as error:
@@ -94,27 +100,43 @@ class Hdf5:
 
     def read(self, wanted: Sequence[Sequence[str]]) -> list[tf.Tensor]:
         """Return a value for each list of paths: that array, or several ones side by side (along the last axis)."""
-        with self.opened() as file, eagerly():
-            extents = [self._extent(file[paths[0]]) if len(paths) == 1 else None for paths in wanted]
-            direct = iter(read_extents(self._file, [each for each in extents if each]))
+        with self._refusing_damage(), eagerly():
+            lying = self._lying([paths[0] for paths in wanted if len(paths) == 1])
+            direct = dict(zip(lying, read_extents(self._file, list(lying.values())), strict=True))
+            others = iter(self._joined([paths for paths in wanted if len(paths) > 1 or paths[0] not in direct]))
             return [
-                next(direct) if extent else tf.constant(_joined([self._value(file, path) for path in paths]))
-                for extent, paths in zip(extents, wanted, strict=True)
+                direct[paths[0]] if len(paths) == 1 and paths[0] in direct else tf.constant(next(others))
+                for paths in wanted
             ]
 
     def check(self, wanted: Sequence[Sequence[str]]) -> None:
         """Find out what would fail if the values were read, without keeping them."""
+        with self._refusing_damage():
+            keys = [path for paths in wanted for path in paths]
+            lying = self._lying(keys)
+            check_extents(self._file, list(lying.values()))
+            self._joined([[path] for path in keys if path not in lying])
+
+    def _joined(self, wanted: Sequence[Sequence[str]]) -> list[np.ndarray[Any, Any]]:
+        """Return values as the library reads them."""
+        if not wanted:
+            return []
         with self.opened() as file:
-            extents = {path: self._extent(file[path]) for paths in wanted for path in paths}
-            check_extents(self._file, [each for each in extents.values() if each])
-            for path, extent in extents.items():
-                if not extent:
-                    self._value(file, path)
+            return [_joined([self._value(file, path) for path in paths]) for paths in wanted]
+
+    def _lying(self, paths: Sequence[str]) -> dict[str, Extent]:
+        """Return where the arrays lie that need no library to be read."""
+        places = zip(paths, self._places.of(paths, self._find), strict=True)
+        return {path: extent for path, extent in places if extent}
+
+    def _find(self, paths: Sequence[str]) -> Mapping[str, Extent | None]:
+        with self.opened() as file:
+            return {path: self._extent(file[path]) for path in paths}
 
     def _extent(self, dataset: Any) -> Extent | None:
         """Return where an array lies if it lies in one piece in a local file, as numbers of this machine."""
         offset = dataset.id.get_offset() if dataset.size else None
-        if offset is None or not is_local(self._file) or not _is_native(dataset):
+        if offset is None or not _is_native(dataset):
             return None
         self._refuse_foreign(dataset.name, dataset)
         array = _array(dataset)
