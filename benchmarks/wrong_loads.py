@@ -63,7 +63,7 @@ PEERS: Mapping[str, Mapping[str, Way]] = {
 FILES = {
     **dict.fromkeys(["bare", "rooted", "with_optimizer"], "TensorFlow checkpoint"),
     **dict.fromkeys(["weights_h5", "archive", "shards"], "`.weights.h5`, `.keras`, shards"),
-    "unlabelled": "`.weights.h5` before Keras 3.15",
+    "unlabelled": "`.weights.h5` before Keras 3.6",
     "legacy": "legacy `.h5`",
 }
 

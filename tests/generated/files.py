@@ -55,7 +55,7 @@ def legacy(model: Any, folder: Path) -> Path:
 
 
 def unlabelled(model: Any, folder: Path) -> Path:
-    """As Keras 3 wrote before 3.15: without the names of layers."""
+    """As Keras 3 wrote before 3.6: without the names of layers."""
     with h5py.File(weights_h5(model, folder), "r+") as file:
         named = [file]
         file.visititems(lambda _, thing: named.append(thing))
