@@ -170,9 +170,13 @@ def _pairs(ours: Below, theirs: Below, least: int) -> frozenset[tuple[int, int]]
 
 
 def _agreeing(found: Sequence[Alignment]) -> list[Alignment]:
-    """Return the alignment that makes most meet if the others say nothing else, or all of them."""
-    told = [each for each in found if each.is_told]
-    fitting = sorted(told or found, key=lambda each: len(each.pairs), reverse=True)
+    """Return the alignment that makes most meet if the others say nothing else, or all of them.
+
+    Numbers alone speak against a chosen name where they make as much meet.
+    """
+    most = max((len(each.pairs) for each in found if each.is_told), default=0)
+    weighty = [each for each in found if each.is_told or len(each.pairs) >= most]
+    fitting = sorted(weighty, key=lambda each: len(each.pairs), reverse=True)
     return fitting[:1] if all(each.pairs <= fitting[0].pairs for each in fitting) else fitting
 
 

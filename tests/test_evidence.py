@@ -23,6 +23,11 @@ def short(text: str, name: str) -> Entry:
     return replace(layer(text), ops=(replace(name_of(name), said=(*(False for _ in name.split("/")[1:]), True)),))
 
 
+def nameless(text: str) -> Entry:
+    """A variable whose layers were all named by Keras."""
+    return replace(layer(text), given=())
+
+
 def op(text: str) -> Entry:
     """A tensor of a graph of TensorFlow 1."""
     return replace(tensor(text), ops=(name_of(text, said=None),))
@@ -114,6 +119,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [layer("dense/w"), layer("conv2d/w")],
         {},
         dict.fromkeys(["body/dense/w", "body/conv2d/w", "dense_1/w"], AMBIGUOUS),
+    ),
+    "a name of a part, and numbers that make more meet": (
+        [*map(nameless, ["body/dense_4/w", "body/dense_5/w", "body/net_1/blocks/w"]), attribute("blocks/w")],
+        [*map(nameless, ["dense/w", "dense_1/w", "net/blocks/w"])],
+        {"automatic": frozenset({"net"})},
+        dict.fromkeys(["body/dense_4/w", "body/dense_5/w", "body/net_1/blocks/w", "blocks/w"], AMBIGUOUS),
     ),
     "the whole file meets as it stands": (
         [attribute("h/w"), attribute("new/h/w")],
