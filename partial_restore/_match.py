@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from partial_restore._align import Alignment, alignments, is_certain, rivals_of, root_texts
 from partial_restore._keys import (
     AUTOMATIC,
+    VARIABLES,
     Below,
     Key,
     Row,
@@ -25,7 +26,7 @@ from partial_restore._keys import (
     unnumbered,
 )
 from partial_restore._select import Renamed
-from partial_restore._settle import Claim, Grade, Kind, Settled, contested, filled, settled_by
+from partial_restore._settle import Claim, Grade, Kind, Settled, Tells, contested, filled, settled_by
 from partial_restore._siblings import disproved, is_below
 from partial_restore._types import Entry, Name
 
@@ -65,24 +66,36 @@ def pair(
     """Return the candidates of every variable. Indices stand for entries of the two sequences."""
     everyone = (name for entry in (*targets, *sources) for name in entry.paths)
     sides = _Sides(targets, sources, renamed, AUTOMATIC | frozenset(automatic) | uniquified(everyone))
-    by_path, path_roots, _ = _said_by("paths", sides)
-    by_given, given_roots, is_same = _said_by("given", sides)
+    by_path, by_given = _said_by("paths", sides), _said_by("given", sides)
     placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
-    claims = [*by_path, *by_given]
-    settled = contested(settled_by(claims, placed, unplaced, is_same=is_same), claims)
-    by_op, op_roots, _ = _said_by("ops", sides) if any(entry.ops for entry in targets) else ([], (), False)
+    claims = [*by_path.claims, *_contested_scopes(by_given.claims, by_path.claims, unplaced, sides)]
+    tells = Tells(placed, unplaced, is_same=by_given.is_whole, are_paths=by_given.met < by_path.met)
+    settled = contested(settled_by(claims, tells), claims)
+    by_op = _said_by("ops", sides) if any(entry.ops for entry in targets) else _Said()
     nameless: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for s, entry in enumerate(sources):
         if entry.nameless and renamed[s] is None:
             nameless[entry.shape].append(s)
     rules = {s: rule.rule for s, rule in enumerate(renamed) if rule}
-    roots = dict.fromkeys((*path_roots, *given_roots, *op_roots))
-    return Pairing(filled(settled, by_op), rules, nameless, tuple(roots))
+    roots = dict.fromkeys((*by_path.roots, *by_given.roots, *by_op.roots))
+    return Pairing(filled(settled, claims, by_op.claims), rules, nameless, tuple(roots))
 
 
-def _said_by(kind: Kind, sides: _Sides) -> tuple[list[Claim], Sequence[str], bool]:
-    """Return what the names of one kind claim, the roots that were set aside to compare them, and whether all of them meet."""
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the names of one kind claim, and the roots that were set aside to compare them.
+
+    The tensors that ``met`` a variable, and whether all of both sides did, so that it is the same model.
+    """
+
+    claims: Sequence[Claim] = ()
+    roots: Sequence[str] = ()
+    met: frozenset[int] = frozenset()
+    is_whole: bool = False
+
+
+def _said_by(kind: Kind, sides: _Sides) -> _Said:
     ours = keyed(
         ((t, name, 0) for t, entry in enumerate(sides.targets) for name in _names(entry, kind)),
         sides.bases,
@@ -101,8 +114,10 @@ def _said_by(kind: Kind, sides: _Sides) -> tuple[list[Claim], Sequence[str], boo
     rivals = [pair for each in (rivals_of(found) if is_one else found) for pair in each.pairs]
     if not is_one:
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in rivals)
-        return claims, (), False
-    return _doubted(claims, rivals, sides, kind), tuple(root_texts(found[0].root)), _is_whole(found[0], sides)
+        return _Said(claims)
+    best = found[0]
+    met = frozenset(best.sources)
+    return _Said(_doubted(claims, rivals, sides, kind), tuple(root_texts(best.root)), met, _is_whole(best, sides))
 
 
 def _doubted(claims: list[Claim], rivals: Iterable[tuple[int, int]], sides: _Sides, kind: Kind) -> list[Claim]:
@@ -117,6 +132,35 @@ def _doubted(claims: list[Claim], rivals: Iterable[tuple[int, int]], sides: _Sid
         for claim in claims
     ]
     return [*doubtful, *(Claim(t, s, Grade.UNDECIDED, kind) for t, s in other)]
+
+
+def _contested_scopes(
+    claims: Sequence[Claim], by_path: Sequence[Claim], unplaced: Collection[int], sides: _Sides
+) -> Sequence[Claim]:
+    """Leave undecided a tensor without a path that is called after a scope in which other variables lie, and not this one.
+
+    Such a name may lack all that is between the scope and the variable.
+    """
+    if len(unplaced) == len(sides.sources):
+        return claims
+    known = {claim.target for claim in (*claims, *by_path)}
+    unknown = [t for t, entry in enumerate(sides.targets) if t not in known and entry.paths]
+    found: list[Claim] = []
+    for claim in claims:
+        t, s = claim.target, claim.source
+        rivals: list[int] = []
+        if claim.grade is Grade.NAMED and s in unplaced and not _is_in_scope(sides, t, s):
+            rivals = [each for each in unknown if sides.are_alike(each, s) and _is_in_scope(sides, each, s)]
+        found.append(replace(claim, grade=Grade.UNDECIDED) if rivals else claim)
+        found.extend(Claim(each, s, Grade.UNDECIDED, claim.kind) for each in rivals[:MOST_CANDIDATES])
+    return found
+
+
+def _is_in_scope(sides: _Sides, t: int, s: int) -> bool:
+    """Say whether a path of a variable begins and ends as the given name of a tensor does."""
+    scope = sides.sources[s].given[0].segments
+    paths = (path.segments for path in sides.targets[t].paths)
+    return any(path[: len(scope) - 1] == scope[:-1] and path[-1] == scope[-1] for path in paths)
 
 
 def _names(entry: Entry, kind: Kind) -> tuple[Name, ...]:
@@ -155,12 +199,24 @@ def _claims(ours: Sequence[Row], found: Iterable[Alignment], sides: _Sides, kind
         spread = _spread(ours, sides.targets) if kind == "given" else set()
         is_loose = kind == "ops" and not _is_whole(each, sides)  # Short numbers count only if all of them agree.
         wrong = disproved(each.ours, each.theirs, sides.are_alike)
+        new = set() if each.is_told else _unmet(each, sides)
         for t, s, key in common(each.ours, each.theirs):
-            is_doubtful = is_loose or t in spread or is_below(key, wrong)
+            is_doubtful = is_loose or t in spread or is_below(key, wrong) or (key[-1], sides.targets[t].shape) in new
             is_named = is_said(key) or (kind == "given" and t not in spread and _is_named_but_for_root(key))
             grade = Grade.NAMED if is_named else Grade.UNDECIDED if is_doubtful else Grade.NUMBERED
             yield Claim(t, s, grade, kind)
         yield from _undecided_claims(each.ours, each.theirs, sides, kind)
+
+
+def _unmet(found: Alignment, sides: _Sides) -> set[tuple[object, tuple[int, ...]]]:
+    """Return what variables are called that meet nothing, and their shapes: one of them may have got its name since."""
+    met = {t for t, _ in found.pairs}
+    return {(key[-1], sides.targets[t].shape) for t, key in found.ours.rows if t not in met and _is_of_named_layer(key)}
+
+
+def _is_of_named_layer(key: Key) -> bool:
+    above = [part for part in key[:-1] if part != VARIABLES]
+    return bool(above) and isinstance(above[-1], str)
 
 
 def _is_named_but_for_root(key: Key) -> bool:

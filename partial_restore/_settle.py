@@ -33,28 +33,31 @@ class Claim:
 Settled = tuple[Grade, Collection[int]]
 
 
-def settled_by(
-    claims: Iterable[Claim],
-    placed: Collection[int] = (),
-    unplaced: Collection[int] = (),
-    *,
-    is_same: bool = False,
-) -> dict[int, Settled]:
-    """Return for each variable the surest grade and its candidates, of both kinds of names together.
+@dataclass(frozen=True, slots=True)
+class Tells:
+    """What decides between names that lead to different tensors.
 
     The variables that are ``placed`` have a path; of these a number in a given name tells nothing to which no path leads.
-    The tensors that are ``unplaced`` have none: whether their names are paths is not known. It ``is_same`` if all given
-    names of both sides meet: then their numbers settle a doubt about the root.
+    The tensors that are ``unplaced`` have none: whether their names are paths is not known, unless all that meet as given
+    names meet as paths, too, and more than those; then they ``are_paths``. It ``is_same`` if all given names of both sides
+    meet: then their numbers settle a doubt about the root.
     """
+
+    placed: Collection[int] = ()
+    unplaced: Collection[int] = ()
+    is_same: bool = False
+    are_paths: bool = False
+
+
+def settled_by(claims: Iterable[Claim], tells: Tells = Tells()) -> dict[int, Settled]:
+    """Return for each variable the surest grade and its candidates, of both kinds of names together."""
     held: dict[int, dict[tuple[Kind, Grade], set[int]]] = defaultdict(lambda: defaultdict(set))
     for claim in claims:
         held[claim.target][claim.kind, claim.grade].add(claim.source)
-    return {t: _agreed(found, unplaced, is_placed=t in placed, is_same=is_same) for t, found in held.items()}
+    return {t: _agreed(found, tells, is_placed=t in tells.placed) for t, found in held.items()}
 
 
-def _agreed(
-    found: Mapping[tuple[Kind, Grade], set[int]], unplaced: Collection[int], *, is_placed: bool, is_same: bool
-) -> Settled:
+def _agreed(found: Mapping[tuple[Kind, Grade], set[int]], tells: Tells, *, is_placed: bool) -> Settled:
     """Return what paths and given names agree on; a chosen name is surer than a place, else a conflict is undecided."""
     if said := {s for (_, grade), sources in found.items() if grade is Grade.SAID for s in sources}:
         return Grade.SAID, said | {s for (_, grade), sources in found.items() if grade is Grade.NAMED for s in sources}
@@ -62,16 +65,19 @@ def _agreed(
     (by_path, paths), (by_given, given) = _surest(found, "paths"), _surest(found, called)
     if is_placed and by_given is Grade.NUMBERED and not paths:
         return Grade.UNDECIDED, given
-    is_doubted = by_path is Grade.UNDECIDED or paths <= set(unplaced)
+    are_unplaced = paths <= set(tells.unplaced)
+    is_doubted = by_path is Grade.UNDECIDED or are_unplaced
     if is_doubted and {by_path, by_given} == {Grade.NUMBERED, Grade.UNDECIDED} and paths and given:
-        return (Grade.NUMBERED if is_same and paths == given else Grade.UNDECIDED), paths | given
+        return (Grade.NUMBERED if tells.is_same and paths == given else Grade.UNDECIDED), paths | given
     if Grade.UNDECIDED in (by_path, by_given):
         return min((by_path, paths), (by_given, given), key=lambda each: (each[0], not each[1]))
     if paths & given:
         return min(by_path, by_given), paths | given
+    if are_unplaced and tells.are_paths:
+        return by_path, paths
     if by_given is Grade.NAMED and by_path is Grade.NUMBERED:  # A chosen name is surer than a number,
         return by_given, given
-    if by_path is Grade.NAMED and by_given is Grade.NUMBERED and not paths <= set(unplaced):  # and so is a real path.
+    if by_path is Grade.NAMED and by_given is Grade.NUMBERED and not are_unplaced:  # and so is a real path.
         return by_path, paths
     return Grade.UNDECIDED, paths | given
 
@@ -98,13 +104,30 @@ def contested(settled: dict[int, Settled], claims: Iterable[Claim]) -> dict[int,
     return {t: (Grade.UNDECIDED, found[1]) if t in lost else found for t, found in settled.items()}
 
 
-def filled(settled: Mapping[int, Settled], claims: Sequence[Claim]) -> dict[int, Settled]:
-    """Return what is settled, and what the weaker claims say of variables and tensors about which nothing else does."""
+def filled(settled: Mapping[int, Settled], claims: Iterable[Claim], weaker: Sequence[Claim]) -> dict[int, Settled]:
+    """Return what is settled, and what weaker claims say of variables and tensors about which nothing else does.
+
+    They do not say whose a tensor is that a name in ``claims`` gives to another variable, be that decided or not. But where
+    one gives it to a variable that nothing else knows, the numbers that gave it away are not among as many.
+    """
+    others = {claim.source for claim in weaker if claim.target not in settled}
+    settled = {
+        t: (Grade.UNDECIDED, found) if grade is Grade.NUMBERED and others & set(found) else (grade, found)
+        for t, (grade, found) in settled.items()
+    }
     taken = {s for grade, found in settled.values() if grade is not Grade.UNDECIDED for s in found}
-    open_to = [claim for claim in claims if claim.source not in taken or claim.grade is Grade.SAID]
-    weaker = contested(settled_by(open_to), open_to)
+    named: dict[int, set[int]] = defaultdict(set)
+    for claim in claims:
+        if claim.grade is Grade.NAMED:
+            named[claim.source].add(claim.target)
+    open_to = [
+        claim
+        for claim in weaker
+        if claim.grade is Grade.SAID or (claim.source not in taken and named[claim.source] <= {claim.target})
+    ]
+    added = contested(settled_by(open_to), open_to)
     decided = {t: found for t, found in settled.items() if found[0] is not Grade.UNDECIDED}
-    return _unclaimed({**settled, **weaker, **decided})
+    return _unclaimed({**settled, **added, **decided})
 
 
 def _unclaimed(settled: Mapping[int, Settled]) -> dict[int, Settled]:

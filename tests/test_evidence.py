@@ -126,6 +126,42 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {"automatic": frozenset({"net"})},
         dict.fromkeys(["body/dense_4/w", "body/dense_5/w", "body/net_1/blocks/w", "blocks/w"], AMBIGUOUS),
     ),
+    "names of a file that are paths, and given names that meet by chance": (
+        [attribute("f/w", "net/dense/w"), attribute("heads/d/f/w", "f/w")],
+        [tensor("f/w"), tensor("heads/d/f/w")],
+        {},
+        {"f/w": "f/w", "heads/d/f/w": "heads/d/f/w"},
+    ),
+    "paths and given names explain as much": (
+        [attribute("a/w", "b/w"), attribute("b/w", "a/w")],
+        [tensor("a/w"), tensor("b/w")],
+        {},
+        dict.fromkeys(["a/w", "b/w"], AMBIGUOUS),
+    ),
+    "a short name does not settle whose a tensor is": (
+        [attribute("f/w"), replace(attribute("d/f/w", "f/w"), ops=(name_of("f/w"),))],
+        [op("f/w")],
+        {},
+        dict.fromkeys(["f/w", "d/f/w"], AMBIGUOUS),
+    ),
+    "a layer within that the file may know by a shorter name": (
+        [short("seq/net/dense/w", "seq/dense/w"), *(short(f"seq/dense_{i}/w", f"seq/dense_{i}/w") for i in (1, 2))],
+        [short(f"seq/{name}/w", f"seq/{name}/w") for name in ("dense", "dense_1")],
+        {"automatic": frozenset({"net"})},
+        dict.fromkeys(["seq/net/dense/w", "seq/dense_1/w", "seq/dense_2/w"], AMBIGUOUS),
+    ),
+    "a tensor without a path, called after the scope of another variable": (
+        [attribute("a/w"), attribute("deep/net/g/w", "g/w"), attribute("g/e/w", "g/x/w")],
+        [attribute("a/w", "y/a/w"), replace(attribute("g/w", "g/w"), paths=())],
+        {},
+        {"a/w": "a/w", "deep/net/g/w": AMBIGUOUS, "g/e/w": AMBIGUOUS},
+    ),
+    "one layer was named, and one without a name came": (
+        [nameless("net_1/renamed/w"), nameless("dense/w")],
+        [nameless("dense/w")],
+        {"automatic": frozenset({"net"})},
+        {"net_1/renamed/w": MISSING, "dense/w": AMBIGUOUS},
+    ),
     "the whole file meets as it stands": (
         [attribute("h/w"), attribute("new/h/w")],
         [attribute("h/w")],

@@ -57,10 +57,10 @@ class Side:
             return GIVEN, member.name
         return (member.home if home.kind == "net" else "layers", _class(member))
 
-    def looks(self, member: Layer, around: Sequence[Layer]) -> object:
+    def looks(self, member: Layer, around: Sequence[Layer]) -> tuple[str, object]:
         """Return all that is visible of a layer but its own name."""
         if not member.is_container:
-            return sorted((role, shape) for (uid, role), shape in self.shapes.items() if uid == member.uid)
+            return "", sorted((role, shape) for (uid, role), shape in self.shapes.items() if uid == member.uid)
         inner = (*around, member)
         return member.kind, [
             (self.label(member, each, inner), self.looks(each, inner)) for each in self.counted(member)
@@ -135,8 +135,13 @@ def _given(side: Side, home: Layer, around: Sequence[Layer]) -> dict[int, tuple[
 
 
 def unseen(saved: Side, edited: Side) -> dict[int, int]:
-    """Return for each layer of the edited model which saved one stood where it stands, if nothing tells them apart."""
-    return dict(_in_order(saved, edited, saved.spec, _same(saved.spec, edited.spec), ((), ())))
+    """Return for each layer of the edited model which saved one stood where it stands, if nothing tells them apart.
+
+    A model around the saved one, with something removed within, may look as the saved one did.
+    """
+    pairs = dict(_in_order(saved, edited, saved.spec, _same(saved.spec, edited.spec), ((), ())))
+    (_, before), (_, after) = saved.looks(saved.spec, ()), edited.looks(edited.spec, ())
+    return pairs | dict(_in_order(saved, edited, saved.spec, edited.spec, ((), ()))) if before == after else pairs
 
 
 def _in_order(
