@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from partial_restore._keys import VARIABLES, Below, Prefix, Row, below, common
+from partial_restore._keys import VARIABLES, Below, Key, Prefix, Row, below, common
 
 Root = tuple[Prefix, Prefix]
 """What is set aside: of the checkpoint's names, and of the model's."""
@@ -95,7 +95,11 @@ def rivals_of(found: Sequence[Alignment]) -> Iterator[Alignment]:
 def _alignment(ours: Iterable[Row], theirs: Iterable[Row], root: Root) -> Alignment:
     here, there = below(ours, root[1]), below(theirs, root[0])
     pairs = _pairs(here, there, 1 if all(root) else 0)
-    is_plain = _says_nothing(root[0], theirs) and _says_nothing(root[1], ours)
+    is_plain = (
+        _says_nothing(root[0], theirs)
+        and _says_nothing(root[1], ours)
+        and _numbered(root[0], theirs) == _numbered(root[1], ours)
+    )
     is_told = _is_told(here, there)
     is_evident = is_plain or is_told or len(pairs) == len(_entries(ours)) == len(_entries(theirs))
     return Alignment(root, here, there, pairs, is_told, is_evident)
@@ -149,8 +153,16 @@ def _may_be_root(root: Root, ours: Sequence[Row], theirs: Sequence[Row]) -> bool
 
 
 def _says_nothing(root: Prefix, rows: Iterable[Row]) -> bool:
-    key = next((row.key for row in rows if row.segments[: len(root)] == root), root)
-    return all(part in _SAYING_NOTHING or not isinstance(part, str) for part in key[: len(root)])
+    return all(part in _SAYING_NOTHING or not isinstance(part, str) for part in _key_of(root, rows))
+
+
+def _numbered(root: Prefix, rows: Iterable[Row]) -> list[object]:
+    """Return the classes of the layers in a root that Keras named: one that only one side has does say something."""
+    return [part[0] for part in _key_of(root, rows) if not isinstance(part, str)]
+
+
+def _key_of(root: Prefix, rows: Iterable[Row]) -> Key:
+    return next((row.key for row in rows if row.segments[: len(root)] == root), root)[: len(root)]
 
 
 def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:

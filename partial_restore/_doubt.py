@@ -5,7 +5,8 @@ A name may meet and the layer be another one: then shapes, or what is missing, t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from partial_restore._keys import AUTOMATIC, VARIABLES
@@ -15,24 +16,33 @@ NUMBERED = "same number, of as many"
 """The reason of a match by a number only."""
 
 _STATE = "recurrent_kernel"
+_KERNELS = frozenset({"kernel", "depthwise_kernel", "pointwise_kernel", "embeddings", "gamma"})
+"""Weights that tell what kind of a layer it is; a bias is in many."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Layers:
-    """By layer: a variable of another shape, whether its bias is one, and whether it has a recurrent kernel, and where from."""
+    """By layer: a variable of another shape, whether its bias is one, whether it has a recurrent kernel, and where from.
+
+    And what kernels it has, in the model and in the file.
+    """
 
     wrong: Mapping[str, Match]
     biases: frozenset[str]
     recurrent: Mapping[str, Match]
+    kernels: Mapping[str, Collection[str]]
+    stored: Mapping[str, Collection[str]]
 
 
-def doubted(matches: Sequence[Match]) -> tuple[Match, ...]:
+def doubted(matches: Sequence[Match], sources: Iterable[Entry]) -> tuple[Match, ...]:
     """Return the matches, refused with a mismatch where their layer speaks against them, be it selected or not."""
     wrong = [match for match in matches if match.source and _is_unlike(match.target, match.source)]
     layers = _Layers(
         {_layer(match): match for match in wrong},
         frozenset(_layer(match) for match in wrong if match.target.name.endswith("/bias")),
         {_layer(match): match for match in matches if match.target.name.endswith(f"/{_STATE}")},
+        _kernels(match.target for match in matches),
+        _kernels(sources),
     )
 
     def doubt(match: Match) -> Match:
@@ -58,6 +68,9 @@ def _doubt(match: Match, layers: _Layers) -> str:
         return (
             "its recurrent layer has no kernel for the state in the checkpoint, so that its gates are ordered otherwise"
         )
+    ours, theirs = layers.kernels.get(layer, ()), layers.stored.get(_layer_of(source), ())
+    if ours and theirs and match.rule is None and not set(ours) & set(theirs):
+        return f"its layer has {' and '.join(theirs)} in the checkpoint, {' and '.join(ours)} in the model"
     if wrong is None or wrong.source is None:
         return ""
     if _is_of_another_class(match.target, source):
@@ -83,5 +96,19 @@ def _is_numbered(source: Entry) -> bool:
     return bool(source.paths) and VARIABLES in source.paths[0].segments
 
 
+def _kernels(entries: Iterable[Entry]) -> Mapping[str, Collection[str]]:
+    """Return by layer which of the weights it has that tell its kind."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for entry in entries:
+        last = entry.name.rpartition("/")[2]
+        if last in _KERNELS:
+            found[_layer_of(entry)][last] = None
+    return found
+
+
 def _layer(match: Match) -> str:
-    return match.target.name.rpartition("/")[0]
+    return _layer_of(match.target)
+
+
+def _layer_of(entry: Entry) -> str:
+    return entry.name.rpartition("/")[0]

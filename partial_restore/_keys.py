@@ -39,6 +39,9 @@ AUTOMATIC = frozenset(
 )
 """Names that TensorFlow 1, tf_slim and both Keras number on their own. A target adds those of its own classes."""
 
+MODELS = frozenset({"functional", "sequential"})
+"""Those of them that are names of models."""
+
 VARIABLES = "vars"
 """Under this segment Keras 3 stores the variables of one layer, numbered."""
 

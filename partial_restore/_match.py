@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from partial_restore._align import Alignment, alignments, is_certain, rivals_of, root_texts
 from partial_restore._keys import (
     AUTOMATIC,
+    MODELS,
     VARIABLES,
     Below,
     Key,
@@ -221,7 +222,9 @@ def _is_of_named_layer(key: Key) -> bool:
 
 def _is_named_but_for_root(key: Key) -> bool:
     """Say whether all of a key was chosen but the name of the whole model, which is the only one of its class."""
-    return len(key) > 2 and not isinstance(key[0], str) and key[0][2] == 1 and is_said(key[1:])
+    if len(key) < 3 or isinstance(key[0], str) or key[0][2] != 1:
+        return False
+    return is_said(key[1:]) and (key[0][0] in MODELS or key[0][0] not in AUTOMATIC)
 
 
 def _is_whole(found: Alignment, sides: _Sides) -> bool:

@@ -43,7 +43,8 @@ def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request)
     free = [entry for entry, _ in theirs]
     pairing = pair(ours, free, [renamed for _, renamed in theirs], request.automatic)
     places = {entry.key: t for t, entry in enumerate(ours)}
-    matches = doubted([_match(entry, places.get(entry.key), free, pairing, request) for entry in targets])
+    decided = [_match(entry, places.get(entry.key), free, pairing, request) for entry in targets]
+    matches = doubted(decided, free)
     if request.optimizer:
         matches = _with_state(matches, sources, renamed_all, request)
     near = {source.key for match in matches for source in (match.source, *match.candidates) if source is not None}

@@ -162,6 +162,32 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {"automatic": frozenset({"net"})},
         {"net_1/renamed/w": MISSING, "dense/w": AMBIGUOUS},
     ),
+    "the parts of a layer without a name are no chosen names": (
+        [layer(f"{name}/w") for name in ("sequential/dense", "lstm/lstm_cell", "sequential_1/lstm_1/lstm_cell")],
+        [op("sequential/lstm/lstm_cell/w")],
+        {},
+        {"sequential/dense/w": MISSING}
+        | dict.fromkeys(["lstm/lstm_cell/w", "sequential_1/lstm_1/lstm_cell/w"], AMBIGUOUS),
+    ),
+    "a model that only the file has does not say nothing": (
+        [layer(f"{name}/w") for name in ("dense", "dense_1", "sequential_1/dense_2", "sequential_1/dense_3")]
+        + [layer("sequential_1/dense_4/w")],
+        [op("sequential/dense/w"), op("sequential/dense_1/w")],
+        {},
+        {f"sequential_1/dense_{i}/w": MISSING for i in (2, 3, 4)} | dict.fromkeys(["dense/w", "dense_1/w"], AMBIGUOUS),
+    ),
+    "a bias of a layer of another kind": (
+        [attribute("head/kernel"), attribute("head/bias"), attribute("a/w")],
+        [attribute("head/depthwise_kernel"), attribute("head/bias"), attribute("a/w")],
+        {},
+        {"head/kernel": MISSING, "head/bias": MISMATCHED, "a/w": "a/w"},
+    ),
+    "a bias of a layer of another kind, and somebody says so": (
+        [attribute("head/kernel"), attribute("head/bias")],
+        [attribute("old/depthwise_kernel"), attribute("old/bias")],
+        {"rename": {"old/bias": "head/bias"}},
+        {"head/kernel": MISSING, "head/bias": "old/bias"},
+    ),
     "the whole file meets as it stands": (
         [attribute("h/w"), attribute("new/h/w")],
         [attribute("h/w")],

@@ -83,3 +83,14 @@ def test_names_tell_where_the_format_keeps_them() -> None:
 
 def test_a_layer_that_was_renamed_is_another_one() -> None:
     assert certain(side(dense(1, "a")), side(dense(1, "b"))) == set()
+
+
+HARD = (30151, 30682, 31082, 31296, 31977, 40195, 41431, 50236, 50846, 51254, 51960)
+"""Seeds at which a value went astray once, or a layer with a name was missed."""
+
+
+@pytest.mark.parametrize("seed", HARD)
+def test_what_went_wrong_once_does_so_no_more(seed: int, tmp_path: Path) -> None:
+    saved = save(case_of(seed), tmp_path)
+    verdict = ours(saved, rebuild(saved))
+    assert not verdict.defects, str(verdict)

@@ -85,10 +85,16 @@ def _renamed(held: Held, called: Sequence[Name], *, is_more: bool) -> Held:
 def _stored_names(graph: _Graph, layout: Layout) -> Mapping[int, Sequence[Name]]:
     """Return the names under which Keras 3 would store the variables, by their ids.
 
-    Which of its attributes Keras meets first has changed: what has more of the file's paths is taken.
+    Which of its attributes Keras meets first has changed: what has more of the file's paths is taken, below whatever
+    stands before them in a model around the saved one.
     """
     orders = [[place for each in graph.tops() for place in _below(*each, reverse=order)] for order in (False, True)]
-    best = max(orders, key=lambda places: sum(group[len(front) :] in layout.groups for front, group, _ in places))
+    best = max(
+        orders,
+        key=lambda places: sum(
+            any(group[i:] in layout.groups for i in range(len(front), len(group))) for front, group, _ in places
+        ),
+    )
     names: dict[int, list[Name]] = {}
     for front, group, place in best:
         members = (*(False for _ in front), *place.members)
