@@ -10,6 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import chain, islice
 from typing import TypeVar
 
@@ -42,6 +43,7 @@ _Values = Sequence[tuple[str, tf.Tensor]]
 _Loss = tuple[str, str]
 """A variable, and what happened to its values."""
 
+_Read = tuple[_Values, Sequence[_Loss]]
 _Result = TypeVar("_Result")
 
 
@@ -70,7 +72,8 @@ def carry_out(
     with Bar(2 * size if is_verified else size, wanted=progress) as bar:
         if is_verified:
             _verify(source, batches, bar)
-        stream = (_streamed if size > max_memory else _whole)(source, batches, bar)
+        read = source.reread if is_verified else source.read
+        stream = (_streamed if size > max_memory else _whole)(source, batches, partial(_read_batch, read), bar)
         return _assign(target, source, chain([initial], stream), rerun)
 
 
@@ -122,20 +125,22 @@ def _batches(wanted: _Batch, most: int) -> Iterator[_Batch]:
         yield batch
 
 
-def _whole(source: Source, batches: Sequence[_Batch], bar: Bar) -> Iterator[_Values]:
+def _whole(source: Source, batches: Sequence[_Batch], work: Callable[[_Batch], _Read], bar: Bar) -> Iterator[_Values]:
     """Return all values when all are read; raise one error for those that do not fit."""
-    read = list(_ahead(source, batches, _read_batch, bar))
+    read = list(_ahead(batches, work, bar))
     _refuse(source, [loss for _, losses in read for loss in losses])
     return iter([values for values, _ in read])
 
 
 def _verify(source: Source, batches: Sequence[_Batch], bar: Bar) -> None:
     """Find out what would fail, keeping nothing; raise one error for all values that do not fit."""
-    _refuse(source, [loss for losses in _ahead(source, batches, _check_batch, bar) for loss in losses])
+    _refuse(source, [loss for losses in _ahead(batches, partial(_check_batch, source), bar) for loss in losses])
 
 
-def _streamed(source: Source, batches: Sequence[_Batch], bar: Bar) -> Iterator[_Values]:
-    for values, losses in _ahead(source, batches, _read_batch, bar):
+def _streamed(
+    source: Source, batches: Sequence[_Batch], work: Callable[[_Batch], _Read], bar: Bar
+) -> Iterator[_Values]:
+    for values, losses in _ahead(batches, work, bar):
         _refuse(source, losses)
         yield values
         del values
@@ -146,25 +151,23 @@ def _refuse(source: Source, losses: Sequence[_Loss]) -> None:
         raise CastError(source.path, losses)
 
 
-def _ahead(
-    source: Source, batches: Sequence[_Batch], work: Callable[[Source, _Batch], _Result], bar: Bar
-) -> Iterator[_Result]:
+def _ahead(batches: Sequence[_Batch], work: Callable[[_Batch], _Result], bar: Bar) -> Iterator[_Result]:
     """Yield what is made of the batches, in turn; threads work ahead, each on one batch."""
     if len(batches) == 1:
-        result = [work(source, batches[0])]
+        result = [work(batches[0])]
         bar.add(_nbytes(batches[0]))
         yield result.pop()
         return
     with ThreadPoolExecutor(_threads()) as pool:
         rest = iter(batches)
-        waiting = deque((batch, pool.submit(work, source, batch)) for batch in islice(rest, _threads()))
+        waiting = deque((batch, pool.submit(work, batch)) for batch in islice(rest, _threads()))
         while waiting:
             batch, future = waiting.popleft()
             result = [future.result()]
             del future  # It holds the values, too.
             bar.add(_nbytes(batch))
             yield result.pop()
-            waiting.extend((batch, pool.submit(work, source, batch)) for batch in islice(rest, 1))
+            waiting.extend((batch, pool.submit(work, batch)) for batch in islice(rest, 1))
 
 
 def _nbytes(batch: _Batch) -> int:
@@ -174,16 +177,16 @@ def _nbytes(batch: _Batch) -> int:
 def _check_batch(source: Source, batch: _Batch) -> Sequence[_Loss]:
     """Return what the variables cannot hold; only a cast needs the values for that."""
     if any(entry.dtype != taker.dtype for entry, takers in batch for taker in takers):
-        return _read_batch(source, batch)[1]
+        return _read_batch(source.read, batch)[1]
     source.check([entry.key for entry, _ in batch])
     return ()
 
 
-def _read_batch(source: Source, batch: _Batch) -> tuple[_Values, Sequence[_Loss]]:
+def _read_batch(read: Callable[[Sequence[str]], Sequence[tf.Tensor]], batch: _Batch) -> _Read:
     """Return values for the variables, and what these cannot hold."""
     values: list[tuple[str, tf.Tensor]] = []
     losses: list[_Loss] = []
-    for (_, takers), value in zip(batch, source.read([entry.key for entry, _ in batch]), strict=True):
+    for (_, takers), value in zip(batch, read([entry.key for entry, _ in batch]), strict=True):
         for taker in takers:
             converted, loss = convert(value, taker.dtype)
             values.append((taker.key, converted))

@@ -25,7 +25,7 @@ FLOORS = [
     {"_keras", "_tensors"},
     {"_eager", "_deferred", "_live_optimizers"},
     {"_sources._arrays", "_sources._files", "_sources._extents"},
-    {"_sources._kinds", "_sources._hdf5", "_sources._trained"},
+    {"_sources._kinds", "_sources._hdf5", "_sources._trained", "_sources._bundle"},
     {
         "_sources._npz",
         "_sources._safetensors",

@@ -36,6 +36,9 @@ class Source(Protocol):
     def check(self, keys: Sequence[str]) -> None:
         """Raise what reading these keys would raise, as far as that can be known, at less cost."""
 
+    def reread(self, keys: Sequence[str]) -> list[tf.Tensor]:
+        """Return the values of keys that were read or checked before, at less cost if there is a way."""
+
 
 def _open_hdf5(path: str) -> Source:
     return LayersSource(path) if is_of_layers(path) else open_weights(path)

@@ -19,6 +19,7 @@ from partial_restore._errors import UnreadableCheckpointError
 from partial_restore._names import Names, names_of_graph
 from partial_restore._nodes import Node
 from partial_restore._optimizers import states_of_keys
+from partial_restore._sources._bundle import Bundle
 from partial_restore._sources._locate import locate
 from partial_restore._tensors import eagerly
 from partial_restore._types import Entry, Layout, Name, State, name_of
@@ -34,6 +35,7 @@ class CheckpointSource:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = self._prefix = locate(path)
+        self._bundle = Bundle(self._prefix)
         try:
             self._reader: Any = tf.compat.v1.train.NewCheckpointReader(self._prefix)
         except _READER_ERRORS as error:
@@ -81,6 +83,12 @@ class CheckpointSource:
     def check(self, keys: Sequence[str]) -> None:
         """Hold the values against their checksums; TensorFlow does so only as it reads them."""
         self.read(keys)
+
+    def reread(self, keys: Sequence[str]) -> list[tf.Tensor]:
+        """Return values that were held against their checksums before, from where they lie if that is known."""
+        with eagerly():
+            values = self._bundle.read(keys)
+        return self.read(keys) if values is None else values
 
     def _object_names(self) -> tuple[dict[str, Names], dict[str, State]]:
         """Return the names of every tensor that the object graph refers to, by key, in its order, and optimizer state."""

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +24,15 @@ _TOO_SHORT = "the file ends before the {} bytes from {}"
 
 _CHECKED_AT_ONCE = 2**20
 """Bytes of one read that are then checked, while they are in the processor's cache."""
+
+
+_MADE_EMPTY = frozenset(
+    map(
+        tf.dtypes.as_dtype,
+        "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 half bfloat16 float32 float64 complex64 complex128".split(),
+    )
+)
+"""What TensorFlow makes without filling it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +122,14 @@ def _descriptor(path: str) -> Iterator[int]:
 
 
 def _read(file: int, extent: Extent) -> tf.Tensor:
-    tensor = tf.raw_ops.Empty(shape=[math.prod(extent.shape)], dtype=extent.dtype)
-    array = tensor._numpy()  # `numpy` would make a copy.
-    if array.flags.owndata or not array.flags.writeable:  # It is a copy nevertheless.
-        tensor = array = np.empty(array.shape, array.dtype)
+    size, dtype = math.prod(extent.shape), tf.dtypes.as_dtype(extent.dtype)
+    array: Any = np.empty([size], dtype.as_numpy_dtype)
+    tensor: Any = array
+    if dtype in _MADE_EMPTY:
+        made = tf.raw_ops.Empty(shape=[size], dtype=dtype)
+        memory = made._numpy()  # `numpy` would make a copy.
+        if memory.flags.writeable and not memory.flags.owndata:  # Else it is a copy nevertheless.
+            tensor, array = made, memory
     _refuse_other(extent, _fill(file, memoryview(array.view(np.uint8)), extent))
     return tf.reshape(tensor, extent.shape)
 

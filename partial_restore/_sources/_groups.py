@@ -94,6 +94,8 @@ class GroupsSource:
             values.update(zip(here, file.read([[key] for key in here]) if here else [], strict=True))
         return [values[key] for key in keys]
 
+    reread = read
+
     def check(self, keys: Sequence[str]) -> None:
         """Find out what would fail if the values were read."""
         for i, file in enumerate(self._files):

@@ -78,6 +78,8 @@ class LayersSource:
         """Return the values, in the order of the keys."""
         return self._hdf5.read(self._paths(keys))
 
+    reread = read
+
     def check(self, keys: Sequence[str]) -> None:
         """Find out what would fail if the values were read."""
         self._hdf5.check(self._paths(keys))

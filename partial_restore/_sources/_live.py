@@ -26,3 +26,5 @@ class LiveSource:
         values = self._values(keys)
         with eagerly():
             return [tf.identity(value) for value in values]
+
+    reread = read

@@ -33,6 +33,8 @@ class MappingSource:
         with eagerly():
             return [tf.constant(self._values[key]) for key in keys]
 
+    reread = read
+
 
 def _host_array(key: str, value: Any) -> np.ndarray[Any, Any]:
     """Return the value as an array in host memory, without a copy where it is one."""

@@ -53,6 +53,8 @@ class NpzSource:
             others = iter(self._arrays([key for key in keys if key not in lying]))
             return [direct[key] if key in direct else tf.constant(next(others)) for key in keys]
 
+    reread = read
+
     def check(self, keys: Sequence[str]) -> None:
         """Hold the values against their checksums, without keeping them."""
         with self._refusing_damage():

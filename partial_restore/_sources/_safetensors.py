@@ -56,6 +56,8 @@ class SafetensorsSource:
             with self._file() as file:
                 return [tf.constant(file.get_tensor(key)) for key in keys]
 
+    reread = read
+
     def _find(self, keys: Sequence[str]) -> Mapping[str, Extent | None]:
         with self._file() as file:
             return _extents(self.path, file) or dict.fromkeys(keys)
