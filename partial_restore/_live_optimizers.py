@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -16,8 +17,15 @@ def class_of(thing: object) -> str:
 
 
 def _is_optimizer(thing: object) -> bool:
+    cls: Any = type(thing)
+    return _is_class_of_optimizers(cls)
+
+
+@lru_cache(maxsize=4096)
+def _is_class_of_optimizers(cls: Any) -> bool:
+    """Say whether objects of a class are optimizers; of what is none, nothing can become one."""
     return any(
-        isinstance(thing, each)
+        issubclass(cls, each)
         for family in families()
         for each in (family.optimizers.Optimizer, getattr(family.optimizers, "legacy", family.optimizers).Optimizer)
     )

@@ -52,6 +52,8 @@ Path = tuple[Step, ...]
 
 def is_optimizer(node: Node) -> bool:
     """Say whether a node is an optimizer, by what it keeps: no graph records its class."""
+    if not node.children:
+        return bool(node.slots)
     held = {name for name, _ in node.children}
     is_keras_3 = "_variables" in held and bool(held & {"_iterations", "iterations"})
     return bool(node.slots) or is_keras_3 or {"iter", "decay"} <= held
@@ -73,6 +75,8 @@ def paths_of(nodes: Sequence[Node], follow: Callable[[int, str], bool]) -> dict[
         if len(found[here]) >= MOST_PATHS or len(path) > MOST_DEPTH:
             continue
         found[here].append(path)
+        if not nodes[here].children:
+            continue
         passed = {step.node for step in path} | {0}
         queue.extend(
             (child, (*path, Step(segment, child)))
