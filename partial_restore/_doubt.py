@@ -24,7 +24,7 @@ _KERNELS = frozenset({"kernel", "depthwise_kernel", "pointwise_kernel", "embeddi
 class _Layers:
     """By layer: a variable of another shape, whether its bias is one, whether it has a recurrent kernel, and where from.
 
-    And what kernels it has, in the model and in the file.
+    And what kernels it has, in the model, where none of them is in the file, and in the file.
     """
 
     wrong: Mapping[str, Match]
@@ -41,7 +41,7 @@ def doubted(matches: Sequence[Match], sources: Iterable[Entry]) -> tuple[Match, 
         {_layer(match): match for match in wrong},
         frozenset(_layer(match) for match in wrong if match.target.name.endswith("/bias")),
         {_layer(match): match for match in matches if match.target.name.endswith(f"/{_STATE}")},
-        _kernels(match.target for match in matches),
+        _lacking(matches),
         _kernels(sources),
     )
 
@@ -96,13 +96,18 @@ def _is_numbered(source: Entry) -> bool:
     return bool(source.paths) and VARIABLES in source.paths[0].segments
 
 
+def _lacking(matches: Sequence[Match]) -> Mapping[str, Collection[str]]:
+    """Return the kernels of the layers of which the file has none: it may have one under another name."""
+    met = {_layer(match) for match in matches if match.source and _last(match.target) in _KERNELS}
+    return {layer: found for layer, found in _kernels(each.target for each in matches).items() if layer not in met}
+
+
 def _kernels(entries: Iterable[Entry]) -> Mapping[str, Collection[str]]:
     """Return by layer which of the weights it has that tell its kind."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for entry in entries:
-        last = entry.name.rpartition("/")[2]
-        if last in _KERNELS:
-            found[_layer_of(entry)][last] = None
+        if _last(entry) in _KERNELS:
+            found[_layer_of(entry)][_last(entry)] = None
     return found
 
 
@@ -112,3 +117,7 @@ def _layer(match: Match) -> str:
 
 def _layer_of(entry: Entry) -> str:
     return entry.name.rpartition("/")[0]
+
+
+def _last(entry: Entry) -> str:
+    return entry.name.rpartition("/")[2]

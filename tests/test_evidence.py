@@ -182,6 +182,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"head/kernel": MISSING, "head/bias": MISMATCHED, "a/w": "a/w"},
     ),
+    "a kernel that the other family of Keras calls otherwise": (
+        [attribute("head/kernel", "head/depthwise_kernel"), attribute("head/bias")],
+        [tensor("head/depthwise_kernel"), tensor("head/bias")],
+        {},
+        {"head/kernel": "head/depthwise_kernel", "head/bias": "head/bias"},
+    ),
     "a bias of a layer of another kind, and somebody says so": (
         [attribute("head/kernel"), attribute("head/bias")],
         [attribute("old/depthwise_kernel"), attribute("old/bias")],
