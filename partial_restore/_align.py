@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from partial_restore._keys import VARIABLES, Below, Key, Prefix, Row, below, common
+from partial_restore._keys import VARIABLES, Below, Key, Prefix, Row, below, common, is_said
 
 Root = tuple[Prefix, Prefix]
 """What is set aside: of the checkpoint's names, and of the model's."""
@@ -62,10 +62,10 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> lis
 
 def _needs_no_root(best: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
     """Say whether all of the file meets as it stands; by numbers alone, all of the model must meet as well."""
-    all_meet = best.sources == _entries(theirs)
-    return (
-        best.root == ((), ()) and all_meet and (best.is_told or len({t for t, _ in best.pairs}) == len(_entries(ours)))
-    )
+    if best.root != ((), ()) or best.sources != _entries(theirs):
+        return False
+    is_named = any(is_said(key) for _, _, key in common(best.ours, best.theirs))
+    return is_named or len({t for t, _ in best.pairs}) == len(_entries(ours))
 
 
 def _is_rival(top: Alignment, best: Alignment) -> bool:

@@ -203,7 +203,7 @@ def _claims(ours: Sequence[Row], found: Iterable[Alignment], sides: _Sides, kind
         new = set() if each.is_told else _unmet(each, sides)
         for t, s, key in common(each.ours, each.theirs):
             is_doubtful = is_loose or t in spread or is_below(key, wrong) or (key[-1], sides.targets[t].shape) in new
-            is_named = is_said(key) or (kind == "given" and t not in spread and _is_named_but_for_root(key))
+            is_named = is_said(key) or (kind == "given" and t not in spread and _is_named_but_for_models(key))
             grade = Grade.NAMED if is_named else Grade.UNDECIDED if is_doubtful else Grade.NUMBERED
             yield Claim(t, s, grade, kind)
         yield from _undecided_claims(each.ours, each.theirs, sides, kind)
@@ -220,11 +220,11 @@ def _is_of_named_layer(key: Key) -> bool:
     return bool(above) and isinstance(above[-1], str)
 
 
-def _is_named_but_for_root(key: Key) -> bool:
-    """Say whether all of a key was chosen but the name of the whole model, which is the only one of its class."""
-    if len(key) < 3 or isinstance(key[0], str) or key[0][2] != 1:
-        return False
-    return is_said(key[1:]) and (key[0][0] in MODELS or key[0][0] not in AUTOMATIC)
+def _is_named_but_for_models(key: Key) -> bool:
+    """Say whether all of a key was chosen but the names of models around the layer, each the only one of its class."""
+    numbered = [part for part in key if not isinstance(part, str)]
+    are_models = all(part[2] == 1 and part[0] and (part[0] in MODELS or part[0] not in AUTOMATIC) for part in numbered)
+    return are_models and len(key) > len(numbered) + 1
 
 
 def _is_whole(found: Alignment, sides: _Sides) -> bool:
