@@ -32,19 +32,28 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
     stem (members of two lists may have one name). Of what no attribute leads to there is only the full name.
     """
     names = Counter(nodes[leaf].full_name for leaf in leaves)
-    lost = {leaf for leaf in leaves if leaf not in read and nodes[leaf].full_name and names[nodes[leaf].full_name] == 1}
-    if not any(members for _, members in read.values()):
-        return lost
+    told = {leaf for leaf in leaves if leaf not in read and nodes[leaf].full_name and names[nodes[leaf].full_name] == 1}
     honest = _honest_stems(nodes, leaves, read)
+    told |= {
+        leaf for leaf in leaves if leaf in read and _stem(nodes[leaf]) in honest and _is_in_list(nodes, leaf, read)
+    }
     more = {leaf: _more(nodes, leaf, read) for leaf in leaves if leaf in read and read[leaf][1]}
     fronts: dict[int, int] = {}
     for leaf, extra in more.items():
         fronts[_home(read[leaf])] = max(extra, fronts.get(_home(read[leaf]), 0))
-    return lost | {
+    return told | {
         leaf
         for leaf, extra in more.items()
         if nodes[leaf].full_name and _stem(nodes[leaf]) in honest and extra == fronts[_home(read[leaf])]
     }
+
+
+def _is_in_list(nodes: Sequence[Node], leaf: int, read: Read) -> bool:
+    """Say whether a leaf lies below a person's own list, and its full name tells the layers from there on, and one above."""
+    path, members = read[leaf]
+    first = next((i for i, step in enumerate(path) if is_list(nodes[step.node])), len(path))
+    below = [step for step in path[first:] if step.segment not in TRANSPARENT and not is_list(nodes[step.node])]
+    return bool(below) and not members and len((nodes[leaf].full_name or "").split("/")) > len(below)
 
 
 def _more(nodes: Sequence[Node], leaf: int, read: Read) -> int:

@@ -12,6 +12,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from models import (
     Layers,
     assert_same,
@@ -615,3 +616,56 @@ def test_patterns_mean_the_model_whatever_the_file_calls_things(tmp_path: Path) 
             with pytest.raises(pr.UnknownNameError, match="fits no variable"):
                 pr.restore_subset(model, path, exclude=pattern)
         assert len(pr.restore_subset(model, path, exclude="mid/a").loaded) == 2
+
+
+def in_a_layer(names: list[str]) -> Any:
+    """Layers in a list of a layer of Keras 3, which is called as Keras would call it."""
+
+    class Blk(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(name="blk")
+            self.steps = [Layers.Dense(4, name=name) for name in names]
+
+        def build(self, shape: Any) -> None:
+            for step in self.steps:
+                step.build(shape)
+
+        def call(self, x: Any) -> Any:
+            for step in self.steps:
+                x = step(x)
+            return x
+
+    model = keras.Sequential([Layers.Input([4]), Blk()])
+    return model, model.layers[-1].steps
+
+
+def in_a_model(names: list[str]) -> Any:
+    """Layers in a list of a model of Keras 2."""
+
+    class Net(tf_keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.steps = [tf_keras.layers.Dense(4, name=name) for name in names]
+
+        def call(self, x: Any) -> Any:
+            for step in self.steps:
+                x = step(x)
+            return x
+
+    model = Net()
+    model(np.zeros([1, 4], np.float32))
+    return model, model.steps
+
+
+@pytest.mark.parametrize(("build", "kind"), [(in_a_layer, "live"), (in_a_model, "live"), (in_a_model, "file")])
+def test_the_names_of_layers_in_a_list_speak_against_their_places(build: Any, kind: str, tmp_path: Path) -> None:
+    """``[p, q]`` became ``[r, p]``: what ``q`` learned is not for ``p``."""
+    (old, (p, _)), (new, (r, now_p)) = build(["p", "q"]), build(["r", "p"])
+    before = now_p.kernel.numpy(), r.kernel.numpy()
+    try:
+        pr.restore_subset(new, old if kind == "live" else saved(tmp_path, model=old))
+    except pr.AmbiguousError:
+        assert np.array_equal(now_p.kernel, before[0])
+    else:
+        np.testing.assert_array_equal(now_p.kernel, p.kernel)
+    np.testing.assert_array_equal(r.kernel, before[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from generated.specs import KEEP_WIDTH, WIDTH, Draw, Layer, changed, containers, is_possible
@@ -80,14 +80,14 @@ EDITS: tuple[Edit, ...] = (insert, append, remove, swap, rename, freeze, retype,
 _DRAWN = (*EDITS, insert, remove, swap)
 
 
-def edited(draw: Draw, model: Layer, count: int) -> tuple[Layer, tuple[str, ...]]:
+def edited(draw: Draw, model: Layer, count: int, among: Sequence[Edit] = _DRAWN) -> tuple[Layer, tuple[str, ...]]:
     """Return the model after so many edits, and what they were; the model itself is not removed from its wrapper."""
     saved = model.uid
     done: list[str] = []
     for _ in range(_TRIES):
         if len(done) == count:
             break
-        edit = draw.chance.choice(_DRAWN)
+        edit = draw.chance.choice(among)
         after = edit(draw, model)
         if after != model and is_possible(after) and saved in {each.uid for each in after.walk()}:
             model, done = after, [*done, edit.__name__]
