@@ -5,10 +5,8 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from partial_restore._places import snake_case
@@ -26,7 +24,7 @@ def families() -> list[Any]:
     return [family for family in found if family is not None and hasattr(family, "layers")]
 
 
-def _family(thing: Any) -> Any:
+def family_of(thing: Any) -> Any:
     """Return the Keras of which a layer is."""
     return next(family for family in families() if isinstance(thing, family.layers.Layer))
 
@@ -92,7 +90,7 @@ _INTERNAL = re.compile(r"_layers|_(in|out)bound_nodes|_loss.*|_?call_.*|_operati
 
 def is_unbuilt(layer: Any) -> bool:
     """Say whether a layer will make variables of its own when it is built, and is not built yet."""
-    family = _family(layer)
+    family = family_of(layer)
     return not layer.built and type(layer).build not in (family.layers.Layer.build, family.Model.build)
 
 
@@ -115,13 +113,13 @@ def initial_values(layer: Any) -> Mapping[int, Any]:
     copy = type(layer).from_config(layer.get_config())
     if not copy.built:
         copy.build_from_config(layer.get_build_config())
-    ours, fresh = _own_variables(layer), _own_variables(copy)
+    ours, fresh = own_variables(layer), own_variables(copy)
     if [(own_name(v), tuple(v.shape)) for v in ours] != [(own_name(v), tuple(v.shape)) for v in fresh]:
         raise ValueError("its copy has other variables")
     return {id(variable): getattr(new, "_value", new) for variable, new in zip(ours, fresh, strict=True)}
 
 
-def _own_variables(layer: Any) -> list[Any]:
+def own_variables(layer: Any) -> list[Any]:
     if hasattr(layer, "_trainable_weights"):
         return [*layer._trainable_weights, *layer._non_trainable_weights]
     return [*layer._trainable_variables, *layer._non_trainable_variables]
@@ -137,7 +135,7 @@ def other_name(layer: Any) -> tuple[str, str]:
     if not is_layer(layer) or not re.match(r"DepthwiseConv[12]D$", type(layer).__name__):
         return "", ""
     names = ("kernel", "depthwise_kernel")
-    return names if _family(layer) is _keras() else names[::-1]
+    return names if family_of(layer) is _keras() else names[::-1]
 
 
 def named_initializer(layer: Any, variable: Any) -> Any:
@@ -149,121 +147,3 @@ def initializer(spec: Any) -> Any:
     """Return the initializer that a Keras name, such as ``"glorot_uniform"``, stands for."""
     found = families() or [importlib.import_module("keras")]  # Only a caller who gives a name of Keras needs it.
     return found[0].initializers.get(spec)
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """Where Keras 3 would store a layer's own variables: its path, which of the segments are places in lists, its names.
-
-    ``labels`` are the names of the layers at the path and above it.
-    """
-
-    group: tuple[str, ...]
-    members: tuple[bool, ...]
-    labels: Mapping[tuple[str, ...], str]
-    variables: Mapping[str, Any]
-
-
-def stored(layer: Any, *, reverse: bool) -> list[Stored]:
-    """Return where the layers from this one down would be stored; tf_keras goes through attributes in reverse order."""
-    walk = _Walk(reverse=reverse)
-    with warnings.catch_warnings():  # To look at a deprecated property is not to use it.
-        warnings.simplefilter("ignore")
-        walk.layer(layer, (), ())
-    return walk.found
-
-
-class _Walk:
-    """Goes through a layer as Keras does when it saves."""
-
-    def __init__(self, *, reverse: bool) -> None:
-        self.found: list[Stored] = []
-        self._reverse = reverse
-        self._visited: dict[int, Any] = {}
-        self._labels: dict[tuple[str, ...], str] = {}
-
-    def layer(self, layer: Any, group: tuple[str, ...], members: tuple[bool, ...]) -> None:
-        if id(layer) in self._visited:
-            return
-        self._visited[id(layer)] = layer
-        self._labels[group] = layer.name
-        self.found.append(Stored(group, members, self._labels, _stored_variables(layer)))
-        for name, value in self._attributes(layer):
-            self._thing(value, (*group, name), (*members, False))
-
-    def _thing(self, value: Any, group: tuple[str, ...], members: tuple[bool, ...]) -> None:
-        if is_layer(value) and not is_metric(value):
-            self.layer(value, group, members)
-        elif isinstance(value, list | tuple | Mapping):
-            self._container(value, group, members)
-
-    def _container(self, container: Any, group: tuple[str, ...], members: tuple[bool, ...]) -> None:
-        if id(container) in self._visited:
-            return
-        self._visited[id(container)] = container  # Kept: a list that a property made would leave its id to another.
-        times: dict[str, int] = {}
-        for each in list(container.values() if isinstance(container, Mapping) else container):
-            is_list = isinstance(each, list | tuple | Mapping)
-            if not (is_list or is_layer(each)) or (self._reverse and id(each) in self._visited):
-                continue
-            kind = "container" if is_list else snake_case(type(each).__name__)
-            times[kind] = times.get(kind, -1) + 1
-            self._thing(each, (*group, f"{kind}_{times[kind]}" if times[kind] else kind), (*members, True))
-
-    def _attributes(self, layer: Any) -> Iterator[tuple[str, Any]]:
-        """Yield what a layer has beyond what every layer has, private attributes last, or all in reverse order."""
-        family = _family(layer)
-        is_of_layers = (
-            isinstance(layer, family.Sequential)
-            or hasattr(layer, "_operations")
-            or getattr(layer, "_is_graph_network", False)
-        )
-        skipped = {
-            *_plain_attributes(family),
-            "_self_unconditional_dependency_names",
-            "_functional",
-            "_operations",
-            "operations",
-        }
-        names = [name for name in dir(layer) if not name.startswith("__") and name not in skipped]
-        names.sort(key=lambda name: name if self._reverse else name.replace("_", "~", 1) if name[0] == "_" else name)
-        if self._reverse:
-            names.reverse()
-        elif is_of_layers:
-            names = ["layers", *names]
-        for name in names:
-            try:
-                value = getattr(layer, name)
-            except Exception:  # noqa: BLE001, S112  A property of a person's own layer may raise anything.
-                continue
-            yield name, value
-
-
-@cache
-def _plain_attributes(family: Any) -> frozenset[str]:
-    return frozenset(dir(family.layers.Layer()))
-
-
-def _stored_variables(layer: Any) -> dict[str, Any]:
-    """Return a layer's own variables under the keys under which it stores them itself.
-
-    A layer with LoRA stores one kernel into which the update is merged; it goes into the kernel.
-    """
-    own = _own_variables(layer)
-    if type(layer).save_own_variables is _family(layer).layers.Layer.save_own_variables:
-        return {str(i): variable for i, variable in enumerate(own)}
-    store: dict[str, Any] = {}
-    try:
-        layer.save_own_variables(store)
-    except Exception:  # noqa: BLE001  A person's own layer may need a real file.
-        return {}
-    ids = {id(variable) for variable in own}
-    if not ids.intersection(map(id, store.values())) and len(store) == len(own):
-        return {str(key): variable for key, variable in zip(store, own, strict=True)}  # These are copies of the values.
-    merged = getattr(layer, "_kernel", None) if hasattr(layer, "_kernel") else getattr(layer, "_embeddings", None)
-    is_lora = getattr(layer, "lora_enabled", False)
-    return {
-        str(key): value if id(value) in ids else merged
-        for key, value in store.items()
-        if id(value) in ids or (is_lora and key == "0" and merged is not None)
-    }

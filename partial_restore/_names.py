@@ -10,7 +10,6 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from partial_restore._keys import place_of
 from partial_restore._labels import derived_labels, read_by, telling
@@ -29,10 +28,7 @@ from partial_restore._nodes import (
 )
 from partial_restore._optimizers import kind_of
 from partial_restore._pieces import Piece, pieces_of_graph
-from partial_restore._types import Entry, Group, Name, name_of
-
-_WRAPPED = ("cell", "layer")
-"""Attributes under which a recurrent layer and a wrapper keep the layer within."""
+from partial_restore._types import Group, Name, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,7 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Na
     weights = [leaf for leaf in leaves if leaf not in state | copies]
     found = _model_names(nodes, weights, open_paths, all_paths)
     for leaf in copies.intersection(leaves):
-        found[leaf] = Names((_raw(all_paths[leaf][0]),), (), "copy")
+        found[leaf] = Names((raw_name(all_paths[leaf][0]),), (), "copy")
     pieces = pieces_of_graph(nodes, state.intersection(leaves), frozenset(weights))
     for leaf in state.intersection(leaves):
         found[leaf] = _state_names(leaf, pieces.get(leaf), found, open_paths, all_paths)
@@ -110,7 +106,7 @@ def _unreadable(leaf: int, all_paths: Mapping[int, list[Path]]) -> Names:
     """Return what is known of a variable that only hidden lists hold, such as the one of an optimizer's weights."""
     path = next(iter(all_paths.get(leaf, [])), (Step(f"node-{leaf}", leaf),))
     is_metric = any(step.segment in ("keras_api", "_metrics") for step in path)
-    return Names((_raw(path),), (), "metric" if is_metric else "model", nameless=not is_metric)
+    return Names((raw_name(path),), (), "metric" if is_metric else "model", nameless=not is_metric)
 
 
 def _state_names(
@@ -123,15 +119,15 @@ def _state_names(
     """Return the name of a piece of optimizer state: the optimizer, the variable to which it belongs, what it is."""
     path = next(iter(all_paths.get(leaf, [])), (Step(f"node-{leaf}", leaf),))
     if piece is None:
-        return Names((_raw(path),), (), "optimizer")
-    fronts = tuple(_raw(each).text for each in open_paths.get(piece.optimizer, ()) if each)
+        return Names((raw_name(path),), (), "optimizer")
+    fronts = tuple(raw_name(each).text for each in open_paths.get(piece.optimizer, ()) if each)
     owner = found.get(piece.owner) if piece.owner is not None else None
     shown = (
         fronts[0] if fronts else "optimizer",
         *((_shown(owner),) if owner else ()),
         kind_of(piece.family, piece.word),
     )
-    named = name_of("/".join(shown), said=True) if piece.word else _raw(path)
+    named = name_of("/".join(shown), said=True) if piece.word else raw_name(path)
     return Names((named,), (), "optimizer", piece=replace(piece, fronts=fronts))
 
 
@@ -152,7 +148,7 @@ def _ranks(paths: Iterable[Path]) -> _Ranks:
     places: dict[int, dict[int, int]] = defaultdict(dict)
     for path in paths:
         for i in members_on(path):
-            places[path[i - 1].node if i else 0][_place(path[i])] = path[i].node
+            places[path[i - 1].node if i else 0][member_place(path[i])] = path[i].node
     return {
         (home, members[place]): place_of(rank, len(members))
         for home, members in places.items()
@@ -193,57 +189,7 @@ def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str], rank
     return Name(tuple(segments), tuple(said), tuple(places))
 
 
-def layer_names(
-    nodes: Sequence[Node], leaves: Mapping[int, str], *, keeps: Literal["all", "top", "none"] = "all"
-) -> dict[int, tuple[Name, ...]]:
-    """Return for every leaf, given with the variable's own name, its names by those of the layers alone.
-
-    Before Keras 3 they did not keep all: of an inner model often only the layer within, of a wrapper its own name alone.
-    In HDF5 the layer at the ``top`` is always told, in a graph of TensorFlow 1 it is not.
-
-    >>> nodes = [Node([("a", 1)]), Node([("kernel", 2)], label="enc"), Node([])]
-    >>> [name.text for name in layer_names(nodes, {2: "kernel"})[2]]
-    ['enc/kernel']
-    """
-    paths = paths_of(nodes, lambda i, segment: not is_hidden(nodes[i], segment))
-    return {
-        leaf: tuple(dict.fromkeys(name for path in paths.get(leaf, ()) for name in _flat(path, nodes, own, keeps)))
-        for leaf, own in leaves.items()
-    }
-
-
-def _flat(path: Path, nodes: Sequence[Node], own: str, keeps: str) -> Iterator[Name]:
-    members = members_on(path)
-    steps = [i for i in range(len(path) - 1) if nodes[path[i].node].label and path[i].segment not in TRANSPARENT]
-    if not steps:  # A weight of the model itself, or of what is no layer.
-        yield _raw(path)
-    if not steps and len(path) > 1:
-        return
-    inner = max((i for i in steps[1:] if i in members), default=0)
-    kept = [i for i in steps if i >= inner or (keeps == "top" and i == steps[0])]
-    shortened = [_open(steps, path), kept, _open(kept, path)]
-    for chosen in [steps] if keeps == "all" else [steps, *shortened]:
-        places = (*(_place(path[i]) if i in members[:1] else None for i in chosen), None)
-        for labels in itertools.product(*(_labels_of(path[i], nodes) for i in chosen)):
-            yield Name((*labels, own), (*(False for _ in labels), True), places)
-            if keeps != "all" and labels[:1] == labels[1:2]:  # A file that repeats a name is read as if it did not.
-                yield Name((*labels[1:], own), (*(False for _ in labels[1:]), True), places[1:])
-
-
-def _open(steps: Sequence[int], path: Path) -> list[int]:
-    """Return the steps but those to what a layer wraps."""
-    return [i for i in steps if path[i].segment not in _WRAPPED]
-
-
-def _labels_of(step: Step, nodes: Sequence[Node]) -> Sequence[str]:
-    """Return the names of a layer: Keras 2 gave the backward layer of a bidirectional one a name of its own."""
-    label = nodes[step.node].label or ""
-    if step.segment != "backward_layer":
-        return [label]
-    return [label, label.removeprefix("backward_") if label.startswith("backward_") else f"backward_{label}"]
-
-
-def _place(step: Step) -> int:
+def member_place(step: Step) -> int:
     """Return the place of a member of a layer list."""
     return int(step.segment.rpartition("-")[2])
 
@@ -253,24 +199,5 @@ def _plain(segment: str, node: Node) -> str:
     return segment[1:] if segment[1:] == (node.full_name or "").rpartition("/")[2] else segment
 
 
-def _raw(path: Path) -> Name:
+def raw_name(path: Path) -> Name:
     return name_of("/".join(step.segment for step in path), said=True)
-
-
-def without_cudnn(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries, those of cuDNN layers set apart: their bias is twice as long, and all their gates lie otherwise.
-
-    >>> bias, kernel = (Entry(k, (name_of(k),), (), s, "float32") for k, s in
-    ...                 (("l/bias", (16,)), ("l/recurrent_kernel", (2, 8))))
-    >>> [entry.group for entry in without_cudnn([bias, kernel])]
-    ['foreign', 'foreign']
-    """
-    shapes = {entry.name: entry.shape for entry in entries}
-
-    def is_cudnn(layer: str) -> bool:
-        recurrent, bias = shapes.get(f"{layer}/recurrent_kernel", ()), shapes.get(f"{layer}/bias", ())
-        return len(recurrent) == 2 and len(bias) == 1 and bias[0] == 2 * recurrent[1]
-
-    layers = {entry.name.rpartition("/")[0] for entry in entries}
-    foreign = {layer for layer in layers if is_cudnn(layer)}
-    return [replace(each, group="foreign") if each.name.rpartition("/")[0] in foreign else each for each in entries]

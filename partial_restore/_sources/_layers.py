@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
-from partial_restore._names import without_cudnn
+from partial_restore._layer_names import without_cudnn
 from partial_restore._optimizers import Called, family_of, kind_of
 from partial_restore._sources._hdf5 import Array, Hdf5, text, texts
 from partial_restore._types import Entry, Group, Layout, Name, State, name_of

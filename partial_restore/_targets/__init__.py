@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from partial_restore import _keras
 from partial_restore._targets._graph import GraphTarget
-from partial_restore._targets._objects import is_object, open_object
+from partial_restore._targets._objects import open_object
+from partial_restore._targets._tracked import is_object
 from partial_restore._targets._variables import open_variables
 from partial_restore._types import Entry, Layout
 

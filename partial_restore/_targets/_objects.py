@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from partial_restore import _keras, _live_optimizers
 from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
 from partial_restore._errors import UnbuiltError
-from partial_restore._keras import own_name
-from partial_restore._names import Names, layer_names, names_of_graph
-from partial_restore._nodes import Node
+from partial_restore._keras_stored import Stored, stored
+from partial_restore._names import Names
 from partial_restore._places import names_of_place, snake_case
+from partial_restore._targets._tracked import Graph
 from partial_restore._types import Entry, Group, Layout, Name, name_of
-
-
-def is_object(model: object) -> bool:
-    """Say whether a model is an object that keeps its variables as attributes."""
-    return hasattr(model, "_trackable_children") and not is_variable(model)
 
 
 def open_object(model: Any, layout: Layout) -> EagerTarget:
@@ -27,7 +22,7 @@ def open_object(model: Any, layout: Layout) -> EagerTarget:
     Raises:
         UnbuiltError: A layer has no variables yet, or the model has none at all.
     """
-    graph = _Graph(model)
+    graph = Graph(model)
     unbuilt = [thing.name for thing in graph.things if _keras.is_layer(thing) and _keras.is_unbuilt(thing)]
     held = [] if unbuilt else _called_otherwise(_held(graph), graph, layout)
     if not any(each.entry.group == "model" for each in held):
@@ -41,7 +36,7 @@ def open_object(model: Any, layout: Layout) -> EagerTarget:
     return EagerTarget(held, automatic, lambda thing: graph.keys_below(thing, held), unready)
 
 
-def _called_otherwise(held: Sequence[Held], graph: _Graph, layout: Layout) -> list[Held]:
+def _called_otherwise(held: Sequence[Held], graph: Graph, layout: Layout) -> list[Held]:
     """Return the model's variables under the names of a layout, their own ones for people to read and to select by."""
     if layout.kind == "names":
         return list(held)
@@ -82,7 +77,7 @@ def _renamed(held: Held, called: Sequence[Name], *, is_more: bool) -> Held:
     return _called(held, paths=tuple(dict.fromkeys(paths)), given=given, shown=shown)
 
 
-def _stored_names(graph: _Graph, layout: Layout) -> Mapping[int, Sequence[Name]]:
+def _stored_names(graph: Graph, layout: Layout) -> Mapping[int, Sequence[Name]]:
     """Return the names under which Keras 3 would store the variables, by their ids.
 
     Which of its attributes Keras meets first has changed: what has more of the file's paths is taken, below whatever
@@ -106,8 +101,8 @@ def _stored_names(graph: _Graph, layout: Layout) -> Mapping[int, Sequence[Name]]
 
 def _below(
     front: tuple[str, ...], layer: Any, *, reverse: bool
-) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], _keras.Stored]]:
-    for place in _keras.stored(layer, reverse=reverse):
+) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], Stored]]:
+    for place in stored(layer, reverse=reverse):
         yield front, (*front, *place.group), place
 
 
@@ -116,118 +111,7 @@ def _described(model: Any) -> str:
     return f"{type(model).__name__} {name!r}" if isinstance(name, str) and name else type(model).__name__
 
 
-class _Graph:
-    """Every object below a root, in the order in which they are met, with the edges between them."""
-
-    def __init__(self, root: Any) -> None:
-        self.root = root
-        self.things: list[Any] = []
-        self.edges: list[list[tuple[str, int]]] = []
-        self.owners: list[Any] = []
-        self._places: dict[int, int] = {}
-        self.slots: dict[int, list[tuple[int, str, int]]] = {}
-        waiting: list[tuple[int | None, str, Any]] = [(None, "", root)]
-        while waiting:
-            parent, segment, thing = waiting.pop()
-            place = self._places.get(id(raw(thing)))
-            is_new = place is None
-            if place is None:
-                place = self._add(thing, None if parent is None else self.things[parent])
-            if parent is not None:
-                self.edges[parent].append((segment, place))
-            if is_new:
-                waiting.extend((place, name, child) for name, child in reversed(list(_children(thing))))
-        variables = [raw(thing) for thing in self.things if is_variable(thing)]
-        for place, thing in enumerate(tuple(self.things)):
-            self.slots[place] = [
-                (self._places[id(variable)], word, self._places.get(id(state)) or self._add(state, thing))
-                for variable, word, state in _live_optimizers.slots(thing, variables)
-            ]
-
-    def _add(self, thing: Any, owner: Any) -> int:
-        place = self._places[id(raw(thing))] = len(self.things)
-        self.things.append(thing)
-        self.edges.append([])
-        self.owners.append(owner)
-        return place
-
-    def names(self, leaves: Sequence[int]) -> Mapping[int, Names]:
-        return names_of_graph(self._nodes(), leaves)
-
-    def _nodes(self) -> list[Node]:
-        return [
-            Node(edges, _full_name(thing), _label(thing), self.slots.get(i, ()), _live_optimizers.class_of(thing))
-            for i, (thing, edges) in enumerate(zip(self.things, self.edges, strict=True))
-        ]
-
-    def layer_names(self, held: Sequence[Held], *, keeps: Any) -> Mapping[int, Sequence[Name]]:
-        """Return the variables' names by those of their layers, by the variables' ids."""
-        leaves = {
-            self._places[id(each.variable)]: own_name(each.handle) for each in held if id(each.variable) in self._places
-        }
-        found = layer_names(self._nodes(), leaves, keeps=keeps)
-        return {id(raw(self.things[place])): names for place, names in found.items()}
-
-    def tops(self) -> Iterator[tuple[tuple[str, ...], Any]]:
-        """Yield the layers that no other layer holds, with the attributes that lead to them."""
-        waiting: list[tuple[tuple[str, ...], int]] = [((), 0)]
-        seen: set[int] = set()
-        while waiting:
-            path, here = waiting.pop()
-            if here in seen:
-                continue
-            seen.add(here)
-            if _keras.is_layer(self.things[here]):
-                yield path, self.things[here]
-            else:
-                waiting.extend(((*path, segment), child) for segment, child in self.edges[here])
-
-    def below(self, thing: Any) -> set[int]:
-        """Return the places of an object and of all that it reaches."""
-        found: set[int] = set()
-        waiting = [place for place in [self._places.get(id(raw(thing)))] if place is not None]
-        while waiting:
-            here = waiting.pop()
-            if here not in found:
-                found.add(here)
-                waiting.extend(child for _, child in self.edges[here])
-        return found
-
-    def keys_below(self, thing: Any, held: Sequence[Held]) -> Collection[str] | None:
-        """Return the keys of the variables for which an object stands, or None if it is not one that holds any."""
-        if not is_variable(thing) and not is_object(thing):
-            return None
-        below = {id(raw(self.things[place])) for place in self.below(thing)}
-        return {each.entry.key for each in held if id(each.variable) in below}
-
-
-def _children(thing: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what an object keeps: what TensorFlow tracks, and what only Keras does."""
-    if is_variable(thing):
-        return
-    if hasattr(thing, "_trackable_children"):
-        yield from thing._trackable_children().items()
-        if _keras.is_layer(thing):
-            yield from _keras.containers(thing)
-    elif isinstance(thing, Mapping):
-        yield from ((str(key), value) for key, value in thing.items() if _is_holder(value))
-    elif isinstance(thing, list | tuple):
-        yield from ((str(i), value) for i, value in enumerate(thing) if _is_holder(value))
-
-
-def _is_holder(thing: object) -> bool:
-    return hasattr(thing, "_trackable_children") or isinstance(thing, Mapping | list | tuple)
-
-
-def _full_name(thing: Any) -> str | None:
-    return str(raw(thing)._shared_name) if is_variable(thing) and hasattr(raw(thing), "_shared_name") else None
-
-
-def _label(thing: Any) -> str | None:
-    return thing.name if _keras.is_layer(thing) else None
-
-
-def _held(graph: _Graph) -> list[Held]:
+def _held(graph: Graph) -> list[Held]:
     leaves = [place for place, thing in enumerate(graph.things) if is_variable(thing)]
     names = graph.names(leaves)
     metrics = {place for thing in graph.things if _keras.is_metric(thing) for place in graph.below(thing)}

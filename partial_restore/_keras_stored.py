@@ -1,0 +1,130 @@
+"""Where either Keras would store the variables of a layer in HDF5. Keras is never imported here."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from partial_restore._keras import family_of, is_layer, is_metric, own_variables
+from partial_restore._places import snake_case
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where Keras 3 would store a layer's own variables: its path, which of the segments are places in lists, its names.
+
+    ``labels`` are the names of the layers at the path and above it.
+    """
+
+    group: tuple[str, ...]
+    members: tuple[bool, ...]
+    labels: Mapping[tuple[str, ...], str]
+    variables: Mapping[str, Any]
+
+
+def stored(layer: Any, *, reverse: bool) -> list[Stored]:
+    """Return where the layers from this one down would be stored; tf_keras goes through attributes in reverse order."""
+    walk = _Walk(reverse=reverse)
+    with warnings.catch_warnings():  # To look at a deprecated property is not to use it.
+        warnings.simplefilter("ignore")
+        walk.layer(layer, (), ())
+    return walk.found
+
+
+class _Walk:
+    """Goes through a layer as Keras does when it saves."""
+
+    def __init__(self, *, reverse: bool) -> None:
+        self.found: list[Stored] = []
+        self._reverse = reverse
+        self._visited: dict[int, Any] = {}
+        self._labels: dict[tuple[str, ...], str] = {}
+
+    def layer(self, layer: Any, group: tuple[str, ...], members: tuple[bool, ...]) -> None:
+        if id(layer) in self._visited:
+            return
+        self._visited[id(layer)] = layer
+        self._labels[group] = layer.name
+        self.found.append(Stored(group, members, self._labels, _stored_variables(layer)))
+        for name, value in self._attributes(layer):
+            self._thing(value, (*group, name), (*members, False))
+
+    def _thing(self, value: Any, group: tuple[str, ...], members: tuple[bool, ...]) -> None:
+        if is_layer(value) and not is_metric(value):
+            self.layer(value, group, members)
+        elif isinstance(value, list | tuple | Mapping):
+            self._container(value, group, members)
+
+    def _container(self, container: Any, group: tuple[str, ...], members: tuple[bool, ...]) -> None:
+        if id(container) in self._visited:
+            return
+        self._visited[id(container)] = container  # Kept: a list that a property made would leave its id to another.
+        times: dict[str, int] = {}
+        for each in list(container.values() if isinstance(container, Mapping) else container):
+            is_list = isinstance(each, list | tuple | Mapping)
+            if not (is_list or is_layer(each)) or (self._reverse and id(each) in self._visited):
+                continue
+            kind = "container" if is_list else snake_case(type(each).__name__)
+            times[kind] = times.get(kind, -1) + 1
+            self._thing(each, (*group, f"{kind}_{times[kind]}" if times[kind] else kind), (*members, True))
+
+    def _attributes(self, layer: Any) -> Iterator[tuple[str, Any]]:
+        """Yield what a layer has beyond what every layer has, private attributes last, or all in reverse order."""
+        family = family_of(layer)
+        is_of_layers = (
+            isinstance(layer, family.Sequential)
+            or hasattr(layer, "_operations")
+            or getattr(layer, "_is_graph_network", False)
+        )
+        skipped = {
+            *_plain_attributes(family),
+            "_self_unconditional_dependency_names",
+            "_functional",
+            "_operations",
+            "operations",
+        }
+        names = [name for name in dir(layer) if not name.startswith("__") and name not in skipped]
+        names.sort(key=lambda name: name if self._reverse else name.replace("_", "~", 1) if name[0] == "_" else name)
+        if self._reverse:
+            names.reverse()
+        elif is_of_layers:
+            names = ["layers", *names]
+        for name in names:
+            try:
+                value = getattr(layer, name)
+            except Exception:  # noqa: BLE001, S112  A property of a person's own layer may raise anything.
+                continue
+            yield name, value
+
+
+@cache
+def _plain_attributes(family: Any) -> frozenset[str]:
+    return frozenset(dir(family.layers.Layer()))
+
+
+def _stored_variables(layer: Any) -> dict[str, Any]:
+    """Return a layer's own variables under the keys under which it stores them itself.
+
+    A layer with LoRA stores one kernel into which the update is merged; it goes into the kernel.
+    """
+    own = own_variables(layer)
+    if type(layer).save_own_variables is family_of(layer).layers.Layer.save_own_variables:
+        return {str(i): variable for i, variable in enumerate(own)}
+    store: dict[str, Any] = {}
+    try:
+        layer.save_own_variables(store)
+    except Exception:  # noqa: BLE001  A person's own layer may need a real file.
+        return {}
+    ids = {id(variable) for variable in own}
+    if not ids.intersection(map(id, store.values())) and len(store) == len(own):
+        return {str(key): variable for key, variable in zip(store, own, strict=True)}  # These are copies of the values.
+    merged = getattr(layer, "_kernel", None) if hasattr(layer, "_kernel") else getattr(layer, "_embeddings", None)
+    is_lora = getattr(layer, "lora_enabled", False)
+    return {
+        str(key): value if id(value) in ids else merged
+        for key, value in store.items()
+        if id(value) in ids or (is_lora and key == "0" and merged is not None)
+    }

@@ -1,0 +1,130 @@
+"""What a model in memory keeps: every object below a root, what TensorFlow tracks and what only Keras does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from partial_restore import _keras, _live_optimizers
+from partial_restore._eager import Held, is_variable, raw
+from partial_restore._keras import own_name
+from partial_restore._layer_names import layer_names
+from partial_restore._names import Names, names_of_graph
+from partial_restore._nodes import Node
+from partial_restore._types import Name
+
+
+def is_object(model: object) -> bool:
+    """Say whether a model is an object that keeps its variables as attributes."""
+    return hasattr(model, "_trackable_children") and not is_variable(model)
+
+
+class Graph:
+    """Every object below a root, in the order in which they are met, with the edges between them."""
+
+    def __init__(self, root: Any) -> None:
+        self.root = root
+        self.things: list[Any] = []
+        self.edges: list[list[tuple[str, int]]] = []
+        self.owners: list[Any] = []
+        self._places: dict[int, int] = {}
+        self.slots: dict[int, list[tuple[int, str, int]]] = {}
+        waiting: list[tuple[int | None, str, Any]] = [(None, "", root)]
+        while waiting:
+            parent, segment, thing = waiting.pop()
+            place = self._places.get(id(raw(thing)))
+            is_new = place is None
+            if place is None:
+                place = self._add(thing, None if parent is None else self.things[parent])
+            if parent is not None:
+                self.edges[parent].append((segment, place))
+            if is_new:
+                waiting.extend((place, name, child) for name, child in reversed(list(_children(thing))))
+        variables = [raw(thing) for thing in self.things if is_variable(thing)]
+        for place, thing in enumerate(tuple(self.things)):
+            self.slots[place] = [
+                (self._places[id(variable)], word, self._places.get(id(state)) or self._add(state, thing))
+                for variable, word, state in _live_optimizers.slots(thing, variables)
+            ]
+
+    def _add(self, thing: Any, owner: Any) -> int:
+        place = self._places[id(raw(thing))] = len(self.things)
+        self.things.append(thing)
+        self.edges.append([])
+        self.owners.append(owner)
+        return place
+
+    def names(self, leaves: Sequence[int]) -> Mapping[int, Names]:
+        return names_of_graph(self._nodes(), leaves)
+
+    def _nodes(self) -> list[Node]:
+        return [
+            Node(edges, _full_name(thing), _label(thing), self.slots.get(i, ()), _live_optimizers.class_of(thing))
+            for i, (thing, edges) in enumerate(zip(self.things, self.edges, strict=True))
+        ]
+
+    def layer_names(self, held: Sequence[Held], *, keeps: Any) -> Mapping[int, Sequence[Name]]:
+        """Return the variables' names by those of their layers, by the variables' ids."""
+        leaves = {
+            self._places[id(each.variable)]: own_name(each.handle) for each in held if id(each.variable) in self._places
+        }
+        found = layer_names(self._nodes(), leaves, keeps=keeps)
+        return {id(raw(self.things[place])): names for place, names in found.items()}
+
+    def tops(self) -> Iterator[tuple[tuple[str, ...], Any]]:
+        """Yield the layers that no other layer holds, with the attributes that lead to them."""
+        waiting: list[tuple[tuple[str, ...], int]] = [((), 0)]
+        seen: set[int] = set()
+        while waiting:
+            path, here = waiting.pop()
+            if here in seen:
+                continue
+            seen.add(here)
+            if _keras.is_layer(self.things[here]):
+                yield path, self.things[here]
+            else:
+                waiting.extend(((*path, segment), child) for segment, child in self.edges[here])
+
+    def below(self, thing: Any) -> set[int]:
+        """Return the places of an object and of all that it reaches."""
+        found: set[int] = set()
+        waiting = [place for place in [self._places.get(id(raw(thing)))] if place is not None]
+        while waiting:
+            here = waiting.pop()
+            if here not in found:
+                found.add(here)
+                waiting.extend(child for _, child in self.edges[here])
+        return found
+
+    def keys_below(self, thing: Any, held: Sequence[Held]) -> Collection[str] | None:
+        """Return the keys of the variables for which an object stands, or None if it is not one that holds any."""
+        if not is_variable(thing) and not is_object(thing):
+            return None
+        below = {id(raw(self.things[place])) for place in self.below(thing)}
+        return {each.entry.key for each in held if id(each.variable) in below}
+
+
+def _children(thing: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what an object keeps: what TensorFlow tracks, and what only Keras does."""
+    if is_variable(thing):
+        return
+    if hasattr(thing, "_trackable_children"):
+        yield from thing._trackable_children().items()
+        if _keras.is_layer(thing):
+            yield from _keras.containers(thing)
+    elif isinstance(thing, Mapping):
+        yield from ((str(key), value) for key, value in thing.items() if _is_holder(value))
+    elif isinstance(thing, list | tuple):
+        yield from ((str(i), value) for i, value in enumerate(thing) if _is_holder(value))
+
+
+def _is_holder(thing: object) -> bool:
+    return hasattr(thing, "_trackable_children") or isinstance(thing, Mapping | list | tuple)
+
+
+def _full_name(thing: Any) -> str | None:
+    return str(raw(thing)._shared_name) if is_variable(thing) and hasattr(raw(thing), "_shared_name") else None
+
+
+def _label(thing: Any) -> str | None:
+    return thing.name if _keras.is_layer(thing) else None
