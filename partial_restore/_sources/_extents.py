@@ -122,16 +122,20 @@ def _descriptor(path: str) -> Iterator[int]:
 
 
 def _read(file: int, extent: Extent) -> tf.Tensor:
-    size, dtype = math.prod(extent.shape), tf.dtypes.as_dtype(extent.dtype)
-    array: Any = np.empty([size], dtype.as_numpy_dtype)
-    tensor: Any = array
-    if dtype in _MADE_EMPTY:
-        made = tf.raw_ops.Empty(shape=[size], dtype=dtype)
-        memory = made._numpy()  # `numpy` would make a copy.
-        if memory.flags.writeable and not memory.flags.owndata:  # Else it is a copy nevertheless.
-            tensor, array = made, memory
+    tensor, array = _memory_for(math.prod(extent.shape), tf.dtypes.as_dtype(extent.dtype))
     _refuse_other(extent, _fill(file, memoryview(array.view(np.uint8)), extent))
     return tf.reshape(tensor, extent.shape)
+
+
+def _memory_for(size: int, dtype: tf.DType) -> tuple[Any, Any]:
+    """Return a tensor, or what becomes one, and the array that is its memory."""
+    if dtype in _MADE_EMPTY:
+        tensor = tf.raw_ops.Empty(shape=[size], dtype=dtype)
+        array = tensor._numpy()  # `numpy` would make a copy.
+        if array.flags.writeable and not array.flags.owndata:  # Else it is a copy nevertheless.
+            return tensor, array
+    array = np.empty([size], dtype.as_numpy_dtype)
+    return array, array
 
 
 def _refuse_other(extent: Extent, crc: int) -> None:
