@@ -11,7 +11,7 @@ name or look the same as well. Everything else that goes to a variable of anothe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from generated.files import ARRAYS, CHECKPOINTS, LABELLED
@@ -83,17 +83,25 @@ def certain(saved: Side, edited: Side) -> set[int]:
         return set()  # Keras' paths name the root before some layers, and not before those of inner models.
     if edited.spec.uid != saved.spec.uid and any(each.uid not in kept for each in saved.spec.walk()):
         return set()  # A model within another explains the file only if it explains all of it.
+    if saved.form in ARRAYS and _is_numbered_root(saved.spec):
+        return set()
     is_wrapped = edited.spec.uid != saved.spec.uid
     before, after = _given(saved, saved.spec, ()), _given(edited, _same(saved.spec, edited.spec), ())
     ends = _ends(saved.spec), _ends(edited.spec)
     once = {path for path in _once(before) & _once(after) if path and all(each[path] == 1 for each in ends)}
     kinds = {each.uid: each.kind for each in edited.spec.walk()}
     retyped = {each.uid for each in saved.spec.walk() if kinds.get(each.uid) != each.kind}
-    numbers = saved.form in LABELLED or saved.form == "unlabelled"  # There a variable is but a number in its layer.
+    has_variables = {uid for uid, _ in saved.shapes}
     certain_paths = {uid for uid, path in before.items() if path in once and after.get(uid) == path}
-    if is_wrapped and len({path[0] for uid in certain_paths if (path := before[uid])}) < 2:
+    if is_wrapped and len({path[0] for uid in certain_paths & has_variables if (path := before[uid])}) < 2:
         return set()  # One layer that the file knows may be anywhere.
-    return certain_paths - retyped if numbers else certain_paths
+    return certain_paths - retyped  # A layer of another class is another one, whatever of it is called the same.
+
+
+def _is_numbered_root(spec: Layer) -> bool:
+    """Say whether Keras' paths begin with the number of a model that is one of several of its class."""
+    alike = [each for each in spec.walk() if each.kind == spec.kind == "sequential" and not each.name]
+    return len(alike) > 1 and not spec.name
 
 
 def _ends(spec: Layer) -> Counter[tuple[str, ...]]:
@@ -158,7 +166,29 @@ def _in_order(
                 pairs.extend(_in_order(saved, edited, yours, mine, inner))
             elif is_same and not is_given:
                 pairs.append((mine.uid, yours.uid))
-    return pairs
+    return [*pairs, *_flattened(saved, edited, inner)] if saved.form == "legacy" else pairs
+
+
+def _flattened(saved: Side, edited: Side, inner: tuple[Sequence[Layer], Sequence[Layer]]) -> Iterator[tuple[int, int]]:
+    """Yield what stands in the same place of two models if the layers of inner Functional ones stand among their own.
+
+    Legacy files have no name of an inner model before those of its layers.
+    """
+    before, after = ([*_flat(side, around[-1])] for side, around in zip((saved, edited), inner, strict=True))
+    alike = [
+        [(_class(each) if not each.name else each.name, side.looks(each, around)) for each in members]
+        for side, members, around in ((saved, before, inner[0]), (edited, after, inner[1]))
+    ]
+    if alike[0] == alike[1]:
+        yield from ((mine.uid, yours.uid) for mine, yours in zip(after, before, strict=True))
+
+
+def _flat(side: Side, home: Layer) -> Iterator[Layer]:
+    for member in side.counted(home):
+        if member.kind == "functional" and home.kind != "net":
+            yield from _flat(side, member)
+        else:
+            yield member
 
 
 def _looks(side: Side, members: Sequence[Layer], around: Sequence[Layer]) -> list[object]:
