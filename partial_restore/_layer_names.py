@@ -68,6 +68,7 @@ def _labels_of(step: Step, nodes: Sequence[Node]) -> Sequence[str]:
 def without_cudnn(entries: Sequence[Entry]) -> list[Entry]:
     """Return the entries, those of cuDNN layers set apart: their bias is twice as long, and all their gates lie otherwise.
 
+    >>> from partial_restore._types import name_of
     >>> bias, kernel = (Entry(k, (name_of(k),), (), s, "float32") for k, s in
     ...                 (("l/bias", (16,)), ("l/recurrent_kernel", (2, 8))))
     >>> [entry.group for entry in without_cudnn([bias, kernel])]
