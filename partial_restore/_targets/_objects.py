@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -84,12 +84,7 @@ def _stored_names(graph: Graph, layout: Layout) -> Mapping[int, Sequence[Name]]:
     stands before them in a model around the saved one.
     """
     orders = [[place for each in graph.tops() for place in _below(*each, reverse=order)] for order in (False, True)]
-    best = max(
-        orders,
-        key=lambda places: sum(
-            any(group[i:] in layout.groups for i in range(len(front), len(group))) for front, group, _ in places
-        ),
-    )
+    best = max(orders, key=lambda places: _met(places, layout.groups))
     names: dict[int, list[Name]] = {}
     for front, group, place in best:
         members = (*(False for _ in front), *place.members)
@@ -97,6 +92,14 @@ def _stored_names(graph: Graph, layout: Layout) -> Mapping[int, Sequence[Name]]:
         for key, variable in place.variables.items():
             names.setdefault(id(raw(variable)), []).extend(names_of_place(group, key, members, labels, layout))
     return names
+
+
+def _met(places: Sequence[tuple[tuple[str, ...], tuple[str, ...], Stored]], known: Collection[tuple[str, ...]]) -> int:
+    """Return how many segments of the paths end as a path of the file does, below whatever stands before."""
+    return sum(
+        next((len(group) - i for i in range(len(front), len(group)) if group[i:] in known), 0)
+        for front, group, _ in places
+    )
 
 
 def _below(
