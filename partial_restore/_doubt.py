@@ -56,7 +56,8 @@ def _doubt(match: Match, layers: _Layers) -> str:
     """Return what speaks against a match, or an empty string.
 
     A recurrent layer whose bias has another shape computes its gates otherwise (``reset_after`` of a GRU, cuDNN), and one
-    of TensorFlow 1, which has one kernel for input and state, orders them otherwise.
+    of TensorFlow 1, which has one kernel for input and state, orders them otherwise. A layer whose kernels the file lacks, and
+    has others of, is of another kind, unless the caller renamed.
     """
     layer, source = _layer(match), match.source
     if source is None:

@@ -116,8 +116,11 @@ def test_a_file_that_was_replaced_since_is_left_to_tensorflow(tmp_path: Path) ->
     prefix = write(f"{tmp_path}/ckpt", v=tf.ones([2]))
     bundle = Bundle(prefix)
     assert bundle.read(["v"]) is not None
+    late = Bundle(prefix)
     write(prefix, v=tf.zeros([2]))
     assert bundle.read(["v"]) is None
+    assert not late._table  # It would say where values lie in another file.
+    assert late.read(["v"]) is None
 
 
 def test_no_damage_of_an_index_is_more_than_a_read_by_tensorflow(tmp_path: Path) -> None:

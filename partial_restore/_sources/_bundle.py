@@ -68,12 +68,13 @@ class Bundle:
 
     @cached_property
     def _table(self) -> Mapping[bytes, bytes]:
-        """The records of the index; none if only TensorFlow understands it."""
+        """The records of the index; none if only TensorFlow understands it, or if it is another one by now."""
         try:
             with open(f"{self._prefix}.index", "rb") as file:
-                return dict(_records(file.read()))
+                records = dict(_records(file.read()))
         except (OSError, LookupError, ValueError, struct.error):
             return {}
+        return records if self._now() == self._stamps else {}
 
     def _lying(self, key: str) -> tuple[str, Extent] | None:
         """Return the file that has a value, and where; None if it is partitioned, or not the bytes of an array."""
