@@ -23,8 +23,8 @@ _MOST_DEPTH = 6
 class Alignment:
     """What is left of both sides below a root of each, and the (variable, tensor) pairs that meet there.
 
-    It ``is_told`` if a chosen name is among what meets, and ``is_evident`` as well if all of both sides meets or the
-    roots say nothing: numbers alone do not tell where a model went.
+    It ``is_told`` if a chosen name is among what meets, and ``is_evident`` as well if the roots say nothing: numbers
+    alone do not tell where a model went, though all that is there meets.
     """
 
     root: Root
@@ -95,13 +95,11 @@ def rivals_of(found: Sequence[Alignment]) -> Iterator[Alignment]:
 def _alignment(ours: Iterable[Row], theirs: Iterable[Row], root: Root) -> Alignment:
     here, there = below(ours, root[1]), below(theirs, root[0])
     pairs = _pairs(here, there, 1 if all(root) else 0)
-    is_plain = (
-        _says_nothing(root[0], theirs)
-        and _says_nothing(root[1], ours)
-        and _numbered(root[0], theirs) == _numbered(root[1], ours)
-    )
+    says_nothing = _says_nothing(root[0], theirs) and _says_nothing(root[1], ours)
+    is_same = _numbered(root[0], theirs) == _numbered(root[1], ours)
+    is_whole = len(pairs) == len(_entries(ours)) == len(_entries(theirs))
     is_told = _is_told(here, there)
-    is_evident = is_plain or is_told or len(pairs) == len(_entries(ours)) == len(_entries(theirs))
+    is_evident = is_told or (says_nothing and (is_same or is_whole))
     return Alignment(root, here, there, pairs, is_told, is_evident)
 
 

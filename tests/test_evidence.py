@@ -120,6 +120,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         dict.fromkeys(["body/dense/w", "body/conv2d/w", "dense_1/w"], AMBIGUOUS),
     ),
+    "numbers alone, below a name that only the file has": (
+        [nameless("dense/w")],
+        [nameless("blocks/dense/w")],
+        {},
+        {"dense/w": AMBIGUOUS},
+    ),
+    "numbers alone, below a number that only the model has": (
+        [layer("sequential/dense/w")],
+        [layer("dense/w")],
+        {},
+        {"sequential/dense/w": "dense/w"},
+    ),
     "a name of a part, and numbers that make more meet": (
         [*map(nameless, ["body/dense_4/w", "body/dense_5/w", "body/net_1/blocks/w"]), attribute("blocks/w")],
         [*map(nameless, ["dense/w", "dense_1/w", "net/blocks/w"])],

@@ -25,6 +25,9 @@ Shapes = Mapping[tuple[int, str], tuple[int, ...]]
 
 GIVEN = "given"
 
+_FLAT = {"legacy": ("functional",), "subset": ("functional", "sequential")}
+"""The formats that may say nothing of inner models, and of which of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -149,7 +152,9 @@ def unseen(saved: Side, edited: Side) -> dict[int, int]:
     """
     pairs = dict(_in_order(saved, edited, saved.spec, _same(saved.spec, edited.spec), ((), ())))
     (_, before), (_, after) = saved.looks(saved.spec, ()), edited.looks(edited.spec, ())
-    return pairs | dict(_in_order(saved, edited, saved.spec, edited.spec, ((), ()))) if before == after else pairs
+    if before == after:
+        pairs |= dict(_in_order(saved, edited, saved.spec, edited.spec, ((), ())))
+    return pairs | dict(_flattened(saved, edited, ([saved.spec], [edited.spec])))
 
 
 def _in_order(
@@ -166,14 +171,17 @@ def _in_order(
                 pairs.extend(_in_order(saved, edited, yours, mine, inner))
             elif is_same and not is_given:
                 pairs.append((mine.uid, yours.uid))
-    return [*pairs, *_flattened(saved, edited, inner)] if saved.form == "legacy" else pairs
+    return [*pairs, *_flattened(saved, edited, inner)]
 
 
 def _flattened(saved: Side, edited: Side, inner: tuple[Sequence[Layer], Sequence[Layer]]) -> Iterator[tuple[int, int]]:
-    """Yield what stands in the same place of two models if the layers of inner Functional ones stand among their own.
+    """Yield what stands in the same place of two models if the layers of inner ones stand among their own.
 
-    Legacy files have no name of an inner model before those of its layers.
+    Legacy files have no name of an inner model before those of its layers, nor has a `Saver` of TensorFlow 1, whose
+    files look as those of a part that was saved.
     """
+    if saved.form not in _FLAT:
+        return
     before, after = ([*_flat(side, around[-1])] for side, around in zip((saved, edited), inner, strict=True))
     alike = [
         [(_class(each) if not each.name else each.name, side.looks(each, around)) for each in members]
@@ -185,7 +193,7 @@ def _flattened(saved: Side, edited: Side, inner: tuple[Sequence[Layer], Sequence
 
 def _flat(side: Side, home: Layer) -> Iterator[Layer]:
     for member in side.counted(home):
-        if member.kind == "functional" and home.kind != "net":
+        if member.kind in _FLAT[side.form] and home.kind != "net":
             yield from _flat(side, member)
         else:
             yield member
