@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -11,6 +11,9 @@ from partial_restore._keys import VARIABLES, Below, Key, Prefix, Row, below, com
 
 Root = tuple[Prefix, Prefix]
 """What is set aside: of the checkpoint's names, and of the model's."""
+
+AreAlike = Callable[[int, int], bool]
+"""Whether a variable and a tensor have one shape."""
 
 _SAYING_NOTHING = frozenset("model _model net _net network module root".split())
 """What people call a model where there is only one."""
@@ -39,12 +42,12 @@ class Alignment:
         return {s for _, s in self.pairs}
 
 
-def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> list[Alignment]:
+def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, *, tops: bool) -> list[Alignment]:
     """Return the alignment of roots to compare by, then its rivals; the first decides if it `is_certain`.
 
     Roots that stand before every name of a side are tried first, beside none at all. One that stands before some of
     them, as of a model that wraps another, is set aside only if nothing matches otherwise; if it makes as much meet as what
-    does match, then it is a rival.
+    does match, then it is a rival, unless nothing that meets has one shape.
     """
     roots = [
         root for root in product([(), *_covering(theirs)], [(), *_covering(ours)]) if _may_be_root(root, ours, theirs)
@@ -56,7 +59,7 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], *, tops: bool) -> lis
     best = _best(fitting, len(_entries(ours)), len(_entries(theirs)))
     if not tops or len(best) > 1 or _needs_no_root(best[0], ours, theirs):
         return best
-    rivals = [top for top in _tops(ours, theirs, best[0].root) if _is_rival(top, best[0])]
+    rivals = [top for top in _tops(ours, theirs, best[0].root) if _is_rival(top, best[0]) and _may_load(top, are_alike)]
     return sorted([*best, *rivals], key=lambda each: len(each.pairs), reverse=True)
 
 
@@ -72,7 +75,11 @@ def _is_rival(top: Alignment, best: Alignment) -> bool:
     """Say whether what meets further down speaks against what meets: anything against numbers, as much against a name."""
     if top.pairs <= best.pairs:
         return False
-    return not best.is_told or (top.is_told and len(top.pairs) >= len(best.pairs))
+    return not best.is_told or (top.is_evident and len(top.pairs) >= len(best.pairs))
+
+
+def _may_load(found: Alignment, are_alike: AreAlike) -> bool:
+    return any(are_alike(t, s) for t, s in found.pairs)
 
 
 def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:

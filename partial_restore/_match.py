@@ -87,7 +87,7 @@ def pair(
 class _Said:
     """What the names of one kind claim, and the roots that were set aside to compare them.
 
-    The tensors that ``met`` a variable, and whether all of both sides did, so that it is the same model.
+    The variables that ``met`` a tensor, and whether all of both sides did, so that it is the same model.
     """
 
     claims: Sequence[Claim] = ()
@@ -109,7 +109,7 @@ def _said_by(kind: Kind, sides: _Sides) -> _Said:
     )
     claims = list(_renamed_claims(ours, theirs, sides, kind)) if any(sides.renamed) else []
     free = [row for row in theirs if sides.renamed[row.entry] is None]
-    found = alignments(ours, free, tops=kind == "paths")
+    found = alignments(ours, free, sides.are_alike, tops=kind == "paths")
     is_one = is_certain(found, free)
     claims.extend(_claims(ours, found[:1] if is_one else (), sides, kind))
     rivals = [pair for each in (rivals_of(found) if is_one else found) for pair in each.pairs]
@@ -117,7 +117,7 @@ def _said_by(kind: Kind, sides: _Sides) -> _Said:
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in rivals)
         return _Said(claims)
     best = found[0]
-    met = frozenset(best.sources)
+    met = frozenset(t for t, _ in best.pairs)
     return _Said(_doubted(claims, rivals, sides, kind), tuple(root_texts(best.root)), met, _is_whole(best, sides))
 
 

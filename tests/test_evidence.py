@@ -150,6 +150,30 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         dict.fromkeys(["a/w", "b/w"], AMBIGUOUS),
     ),
+    "a layer was removed whose name is the given one of a layer within": (
+        [attribute("h/w"), attribute("a/c/w", "c/w"), attribute("a/fc/w", "fc/w")],
+        [tensor("h/w"), tensor("c/w"), tensor("a/c/w"), tensor("a/fc/w")],
+        {},
+        {"h/w": "h/w", "a/c/w": "a/c/w", "a/fc/w": "a/fc/w"},
+    ),
+    "a root below which what meets has other shapes": (
+        [attribute("b/head/w"), attribute("new/w", shape=(5,))],
+        [attribute("b/head/w"), attribute("h/w"), attribute("head/w", shape=(5,))],
+        {},
+        {"b/head/w": "b/head/w", "new/w": MISSING},
+    ),
+    "a root below which what meets has the same shapes": (
+        [attribute("b/head/w"), attribute("new/w")],
+        [attribute("b/head/w"), attribute("h/w"), attribute("head/w")],
+        {},
+        {"b/head/w": AMBIGUOUS, "new/w": MISSING},
+    ),
+    "names that meet as they stand, and one far below with numbers": (
+        [attribute("f/w"), attribute("head/b/w"), *(nameless(f"head/heads/block/dense_{i}/w") for i in (1, 2))],
+        [attribute("f/w"), attribute("head/b/w"), *(nameless(f"block/dense_{i}/w") for i in (1, 2))],
+        {},
+        {"f/w": "f/w", "head/b/w": "head/b/w"} | {f"head/heads/block/dense_{i}/w": MISSING for i in (1, 2)},
+    ),
     "a short name does not settle whose a tensor is": (
         [attribute("f/w"), replace(attribute("d/f/w", "f/w"), ops=(name_of("f/w"),))],
         [op("f/w")],

@@ -11,7 +11,7 @@ name or look the same as well. Everything else that goes to a variable of anothe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from generated.files import ARRAYS, CHECKPOINTS, LABELLED
@@ -81,11 +81,8 @@ def _class(layer: Layer) -> str:
 
 def certain(saved: Side, edited: Side) -> set[int]:
     """Return the layers whose names are all given, kept and the same on both sides, and those of no other layer."""
-    kept = {each.uid for each in edited.spec.walk()}
     if edited.spec.uid != saved.spec.uid and saved.form in ARRAYS:
         return set()  # Keras' paths name the root before some layers, and not before those of inner models.
-    if edited.spec.uid != saved.spec.uid and any(each.uid not in kept for each in saved.spec.walk()):
-        return set()  # A model within another explains the file only if it explains all of it.
     if saved.form in ARRAYS and _is_numbered_root(saved.spec):
         return set()
     is_wrapped = edited.spec.uid != saved.spec.uid
@@ -96,6 +93,11 @@ def certain(saved: Side, edited: Side) -> set[int]:
     retyped = {each.uid for each in saved.spec.walk() if kinds.get(each.uid) != each.kind}
     has_variables = {uid for uid, _ in saved.shapes}
     certain_paths = {uid for uid, path in before.items() if path in once and after.get(uid) == path}
+    unmet = {uid for uid, path in before.items() if after.get(uid) != path or uid in retyped}
+    if is_wrapped and unmet & has_variables and _has_twice(ends):
+        return (
+            set()
+        )  # Where a name stands twice, a model within another explains the file only if it explains all of it.
     if is_wrapped and len({path[0] for uid in certain_paths & has_variables if (path := before[uid])}) < 2:
         return set()  # One layer that the file knows may be anywhere.
     return certain_paths - retyped  # A layer of another class is another one, whatever of it is called the same.
@@ -119,6 +121,11 @@ def _ends(spec: Layer) -> Counter[tuple[str, ...]]:
 
     walk(spec, ())
     return ends
+
+
+def _has_twice(ends: Iterable[Counter[tuple[str, ...]]]) -> bool:
+    """Say whether layers at two places of a model have one name."""
+    return any(times > 1 and path[0] for each in ends for path, times in each.items() if len(path) == 1)
 
 
 def _once(paths: Mapping[int, tuple[str, ...] | None]) -> set[tuple[str, ...] | None]:
