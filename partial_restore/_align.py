@@ -83,12 +83,14 @@ def _may_load(found: Alignment, are_alike: AreAlike) -> bool:
 
 
 def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
-    """Say whether the first alignment stands against its rivals: it explains every tensor, and more than any of them."""
-    if not found[0].is_evident:
+    """Say whether the first alignment stands against its rivals: it explains more, and every tensor if one is as sure."""
+    best, *_ = found
+    if not best.is_evident:
         return False
-    others = [each for each in found if not each.pairs <= found[0].pairs]
+    others = [each for each in found if not each.pairs <= best.pairs]
     deep = {row.entry for row in theirs if len(row.segments) > 1}
-    return not others or (deep <= found[0].sources and len(found[0].pairs) > len(others[0].pairs))
+    is_open = any(each.is_evident and each.is_told >= best.is_told for each in others) and not deep <= best.sources
+    return not others or (not is_open and len(best.pairs) > len(others[0].pairs))
 
 
 def rivals_of(found: Sequence[Alignment]) -> Iterator[Alignment]:

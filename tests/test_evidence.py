@@ -168,6 +168,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"b/head/w": AMBIGUOUS, "new/w": MISSING},
     ),
+    "names below a root, and numbers that meet without one": (
+        [attribute("body/g/w"), attribute("body/c/w"), nameless("body/dense_1/w"), nameless("dense_2/w")],
+        [attribute("g/w"), attribute("c/w"), nameless("dense/w"), attribute("gone/w")],
+        {},
+        {"body/g/w": "g/w", "body/c/w": "c/w", "body/dense_1/w": AMBIGUOUS, "dense_2/w": AMBIGUOUS},
+    ),
+    "names below a root, and one of them further below": (
+        [attribute("body/a/w"), attribute("body/h/w"), attribute("body/new/h/w")],
+        [attribute("a/w"), attribute("h/w"), attribute("gone/w")],
+        {},
+        {"body/a/w": "a/w", "body/h/w": "h/w", "body/new/h/w": MISSING},
+    ),
     "names that meet as they stand, and one far below with numbers": (
         [attribute("f/w"), attribute("head/b/w"), *(nameless(f"head/heads/block/dense_{i}/w") for i in (1, 2))],
         [attribute("f/w"), attribute("head/b/w"), *(nameless(f"block/dense_{i}/w") for i in (1, 2))],

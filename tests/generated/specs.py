@@ -58,7 +58,10 @@ class Layer:
 
     def distinct(self) -> list[Layer]:
         """Return the members, each once, in the order of their first use."""
-        return list({member.uid: member for member in reversed(self.members)}.values())[::-1]
+        held: dict[int, Layer] = {}
+        for member in self.members:
+            held.setdefault(member.uid, member)
+        return list(held.values())
 
 
 class Draw:
