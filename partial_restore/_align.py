@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from partial_restore._keys import VARIABLES, Below, Key, Prefix, Row, below, common, is_said
+from partial_restore._keys import VARIABLES, Below, Key, Met, Prefix, Row, below, common, is_said
 
 Root = tuple[Prefix, Prefix]
 """What is set aside: of the checkpoint's names, and of the model's."""
@@ -24,7 +24,7 @@ _MOST_DEPTH = 6
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """What is left of both sides below a root of each, and the (variable, tensor) pairs that meet there.
+    """What is left of both sides below a root of each, what meets there, and the (variable, tensor) pairs of that.
 
     It ``is_told`` if a chosen name is among what meets, and ``is_evident`` as well if the roots say nothing: numbers
     alone do not tell where a model went, though all that is there meets.
@@ -33,6 +33,7 @@ class Alignment:
     root: Root
     ours: Below
     theirs: Below
+    met: Met
     pairs: frozenset[tuple[int, int]]
     is_told: bool
     is_evident: bool
@@ -67,7 +68,7 @@ def _needs_no_root(best: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) 
     """Say whether all of the file meets as it stands; by numbers alone, all of the model must meet as well."""
     if best.root != ((), ()) or best.sources != _entries(theirs):
         return False
-    is_named = any(is_said(key) for _, _, key in common(best.ours, best.theirs))
+    is_named = any(is_said(key) for _, _, key in best.met)
     return is_named or len({t for t, _ in best.pairs}) == len(_entries(ours))
 
 
@@ -103,13 +104,14 @@ def rivals_of(found: Sequence[Alignment]) -> Iterator[Alignment]:
 
 def _alignment(ours: Iterable[Row], theirs: Iterable[Row], root: Root) -> Alignment:
     here, there = below(ours, root[1]), below(theirs, root[0])
-    pairs = _pairs(here, there, 1 if all(root) else 0)
+    met = common(here, there)
+    pairs = _pairs(met, 1 if all(root) else 0)
     says_nothing = _says_nothing(root[0], theirs) and _says_nothing(root[1], ours)
     is_same = _numbered(root[0], theirs) == _numbered(root[1], ours)
     is_whole = len(pairs) == len(_entries(ours)) == len(_entries(theirs))
-    is_told = _is_told(here, there)
+    is_told = _is_told(met)
     is_evident = is_told or (says_nothing and (is_same or is_whole))
-    return Alignment(root, here, there, pairs, is_told, is_evident)
+    return Alignment(root, here, there, met, pairs, is_told, is_evident)
 
 
 def _entries(rows: Iterable[Row]) -> set[int]:
@@ -173,19 +175,20 @@ def _key_of(root: Prefix, rows: Iterable[Row]) -> Key:
 
 
 def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:
-    is_told = _is_told(ours, theirs)
-    layers = {key[:1] for _, _, key in common(ours, theirs)}
+    met = common(ours, theirs)
+    is_told = _is_told(met)
+    layers = {key[:1] for _, _, key in met}
     is_near = sum(part not in _SAYING_NOTHING for part in (*root[0], *root[1])) < 2  # One name may be anywhere below.
-    return Alignment(root, ours, theirs, _pairs(ours, theirs, 1), is_told, is_told and (is_near or len(layers) > 1))
+    return Alignment(root, ours, theirs, met, _pairs(met, 1), is_told, is_told and (is_near or len(layers) > 1))
 
 
-def _is_told(ours: Below, theirs: Below) -> bool:
+def _is_told(met: Met) -> bool:
     """Say whether somebody chose a name that meets: not that of a variable, nor of a part of a layer that has a number."""
-    return any(isinstance(key[0], str) and key[0] != VARIABLES for _, _, key in common(ours, theirs) if len(key) > 1)
+    return any(isinstance(key[0], str) and key[0] != VARIABLES for _, _, key in met if len(key) > 1)
 
 
-def _pairs(ours: Below, theirs: Below, least: int) -> frozenset[tuple[int, int]]:
-    return frozenset((t, s) for t, s, key in common(ours, theirs) if len(key) > least)
+def _pairs(met: Met, least: int) -> frozenset[tuple[int, int]]:
+    return frozenset([(t, s) for t, s, key in met if len(key) > least])
 
 
 def _agreeing(found: Sequence[Alignment]) -> list[Alignment]:

@@ -15,6 +15,9 @@ from partial_restore._types import Entry, Match, Outcome
 NUMBERED = "same number, of as many"
 """The reason of a match by a number only."""
 
+_Layer = tuple[str, ...]
+"""A layer by the segments of its name."""
+
 _STATE = "recurrent_kernel"
 _KERNELS = frozenset({"kernel", "depthwise_kernel", "pointwise_kernel", "embeddings", "gamma"})
 """Weights that tell what kind of a layer it is; a bias is in many."""
@@ -27,11 +30,11 @@ class _Layers:
     And what kernels it has, in the model, where none of them is in the file, and in the file.
     """
 
-    wrong: Mapping[str, Match]
-    biases: frozenset[str]
-    recurrent: Mapping[str, Match]
-    kernels: Mapping[str, Collection[str]]
-    stored: Mapping[str, Collection[str]]
+    wrong: Mapping[_Layer, Match]
+    biases: frozenset[_Layer]
+    recurrent: Mapping[_Layer, Match]
+    kernels: Mapping[_Layer, Collection[str]]
+    stored: Mapping[_Layer, Collection[str]]
 
 
 def doubted(matches: Sequence[Match], sources: Iterable[Entry]) -> tuple[Match, ...]:
@@ -39,8 +42,8 @@ def doubted(matches: Sequence[Match], sources: Iterable[Entry]) -> tuple[Match, 
     wrong = [match for match in matches if match.source and _is_unlike(match.target, match.source)]
     layers = _Layers(
         {_layer(match): match for match in wrong},
-        frozenset(_layer(match) for match in wrong if match.target.name.endswith("/bias")),
-        {_layer(match): match for match in matches if match.target.name.endswith(f"/{_STATE}")},
+        frozenset(_layer(match) for match in wrong if _last(match.target) == "bias"),
+        {_layer(match): match for match in matches if _last(match.target) == _STATE},
         _lacking(matches),
         _kernels(sources),
     )
@@ -97,28 +100,28 @@ def _is_numbered(source: Entry) -> bool:
     return bool(source.paths) and VARIABLES in source.paths[0].segments
 
 
-def _lacking(matches: Sequence[Match]) -> Mapping[str, Collection[str]]:
+def _lacking(matches: Sequence[Match]) -> Mapping[_Layer, Collection[str]]:
     """Return the kernels of the layers of which the file has none: it may have one under another name."""
     met = {_layer(match) for match in matches if match.source and _last(match.target) in _KERNELS}
     return {layer: found for layer, found in _kernels(each.target for each in matches).items() if layer not in met}
 
 
-def _kernels(entries: Iterable[Entry]) -> Mapping[str, Collection[str]]:
+def _kernels(entries: Iterable[Entry]) -> Mapping[_Layer, Collection[str]]:
     """Return by layer which of the weights it has that tell its kind."""
-    found: dict[str, dict[str, None]] = defaultdict(dict)
+    found: dict[_Layer, dict[str, None]] = defaultdict(dict)
     for entry in entries:
         if _last(entry) in _KERNELS:
             found[_layer_of(entry)][_last(entry)] = None
     return found
 
 
-def _layer(match: Match) -> str:
+def _layer(match: Match) -> _Layer:
     return _layer_of(match.target)
 
 
-def _layer_of(entry: Entry) -> str:
-    return entry.name.rpartition("/")[0]
+def _layer_of(entry: Entry) -> _Layer:
+    return entry.called.segments[:-1]
 
 
 def _last(entry: Entry) -> str:
-    return entry.name.rpartition("/")[2]
+    return entry.called.segments[-1]

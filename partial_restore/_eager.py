@@ -39,8 +39,9 @@ def raw(variable: Any) -> Any:
 
 def shape_of(variable: Any) -> tuple[int, ...]:
     """Return the shape of what a variable holds, which may be declared unknown."""
-    shape = raw(variable).shape
-    return tuple((shape if shape.is_fully_defined() else tf.convert_to_tensor(raw(variable)).shape).as_list())
+    value = raw(variable)
+    shape = value.shape
+    return tuple((shape if shape.is_fully_defined() else tf.convert_to_tensor(value).shape).as_list())
 
 
 def initial_value(spec: Any, entry: Entry) -> tf.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -29,30 +29,24 @@ def family_of(thing: Any) -> Any:
     return next(family for family in families() if isinstance(thing, family.layers.Layer))
 
 
-def is_layer(thing: object) -> bool:
-    return _kind_of(thing) == "layer"
+def is_layer(thing: Any) -> bool:
+    return _kind(type(thing)) == "layer"
 
 
-def is_variable(thing: object) -> bool:
+def is_variable(thing: Any) -> bool:
     """Say whether a thing is a variable of Keras; `keras.Variable` was another class before Keras 3.4."""
-    return _kind_of(thing) == "variable"
+    return _kind(type(thing)) == "variable"
 
 
-def is_metric(thing: object) -> bool:
-    return _kind_of(thing) == "metric"
+def is_metric(thing: Any) -> bool:
+    return _kind(type(thing)) == "metric"
 
 
-def is_seed(thing: object) -> bool:
-    return _kind_of(thing) == "seed"
+def is_seed(thing: Any) -> bool:
+    return _kind(type(thing)) == "seed"
 
 
-def _kind_of(thing: object) -> str:
-    cls: Any = type(thing)
-    return _kind(cls)
-
-
-@lru_cache(maxsize=4096)
-def _kind(cls: Any) -> str:
+def _kind_of(cls: Any) -> str:
     """Return what a class of Keras is; of what is none, nothing can become one."""
     if any(base.__module__ == "keras.src.backend.common.variables" for base in cls.__mro__):
         return "variable"
@@ -63,6 +57,9 @@ def _kind(cls: Any) -> str:
             return "metric"
     keras = _keras()
     return "seed" if keras is not None and issubclass(cls, keras.random.SeedGenerator) else ""
+
+
+_kind: Callable[[Any], str] = lru_cache(maxsize=4096)(_kind_of)
 
 
 def foreign_backend() -> str:
@@ -132,7 +129,7 @@ def own_name(variable: Any) -> str:
 
 def other_name(layer: Any) -> tuple[str, str]:
     """Return how this family of Keras calls a variable of the layer, and how the other one does; empty if as well."""
-    if not is_layer(layer) or not re.match(r"DepthwiseConv[12]D$", type(layer).__name__):
+    if not re.match(r"DepthwiseConv[12]D$", type(layer).__name__) or not is_layer(layer):
         return "", ""
     names = ("kernel", "depthwise_kernel")
     return names if family_of(layer) is _keras() else names[::-1]

@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from partial_restore._types import Name
 
@@ -86,7 +87,11 @@ def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_
     return [
         Row(entry, name.segments, key)
         for entry, name, positions in listed
-        for key in itertools.product(*_readings(name, positions, ranks, is_target=is_target))
+        for key in (
+            itertools.product(*_readings(name, positions, ranks, is_target=is_target))
+            if any(positions)
+            else (name.segments,)
+        )
     ]
 
 
@@ -175,16 +180,21 @@ def _is_automatic(base: str, bases: Collection[str]) -> bool:
     return base in bases or base.removeprefix("forward_").removeprefix("backward_") in bases
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Below:
     """What a side has under a root: entries with their keys from there on, and the entries of each key."""
 
     rows: Sequence[tuple[int, Key]]
     index: Index
 
-    @property
+    @cached_property
     def entries(self) -> set[int]:
         return {entry for entry, _ in self.rows}
+
+    @cached_property
+    def numbered(self) -> Sequence[tuple[int, Key]]:
+        """The rows of which not all was chosen."""
+        return [(entry, key) for entry, key in self.rows if not is_said(key)]
 
 
 def below(rows: Iterable[Row], root: Prefix = ()) -> Below:
@@ -201,16 +211,25 @@ def by_key(rows: Iterable[tuple[int, Key]]) -> Index:
     return index
 
 
-def common(ours: Below, theirs: Below) -> Iterator[tuple[int, int, Key]]:
-    """Yield (target, source, key) for every key that belongs to exactly one entry of either side."""
-    few, many = sorted((ours.index, theirs.index), key=len)
+Met = Sequence[tuple[int, int, Key]]
+"""What meets: a variable, a tensor, and the key by which they do."""
+
+
+def common(ours: Below, theirs: Below) -> Met:
+    """Return (target, source, key) for every key that belongs to exactly one entry of either side."""
+    here, there = ours.index, theirs.index
+    few, many = (here, there) if len(here) <= len(there) else (there, here)
+    met = []
     for key in few:
-        if key in many and len(ours.index[key]) == 1 and len(theirs.index[key]) == 1:
-            yield next(iter(ours.index[key])), next(iter(theirs.index[key])), key
+        if key in many and len(here[key]) == 1 == len(there[key]):
+            (t,), (s,) = here[key], there[key]
+            met.append((t, s, key))
+    return met
 
 
 def is_said(key: Key) -> bool:
-    return all(isinstance(part, str) for part in key)
+    """Say whether all parts of a key are names that were chosen."""
+    return tuple not in map(type, key)
 
 
 def unnumbered(key: Key) -> Key:

@@ -6,22 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import takewhile
 
-from partial_restore._nodes import LAYER_LIST, TF_KERAS_LAYER, TRANSPARENT, Node, Path, is_list, members_on
+from partial_restore._nodes import LAYER_LIST, TF_KERAS_LAYER, TRANSPARENT, Node, Path, Step
 
-Read = Mapping[int, tuple[Path, Sequence[int]]]
-"""The path by which to read a leaf's full name, and which of its steps are members of layer lists."""
+Read = Mapping[int, Path]
+"""The path by which to read a leaf's full name."""
 
 
 def read_by(paths: Mapping[int, Sequence[Path]]) -> Read:
     """Return for every leaf the first path that leads through a layer list, else the first."""
-    return {leaf: _reading(found) for leaf, found in paths.items() if found}
-
-
-def _reading(paths: Sequence[Path]) -> tuple[Path, Sequence[int]]:
-    for path in paths:
-        if members := members_on(path):
-            return path, members
-    return paths[0], ()
+    return {leaf: next((path for path in found if path.members), found[0]) for leaf, found in paths.items() if found}
 
 
 def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int]:
@@ -37,7 +30,7 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
     told |= {
         leaf for leaf in leaves if leaf in read and _stem(nodes[leaf]) in honest and _is_in_list(nodes, leaf, read)
     }
-    more = {leaf: _more(nodes, leaf, read) for leaf in leaves if leaf in read and read[leaf][1]}
+    more = {leaf: _more(nodes, leaf, read) for leaf in leaves if leaf in read and read[leaf].members}
     fronts: dict[int, int] = {}
     for leaf, extra in more.items():
         fronts[_home(read[leaf])] = max(extra, fronts.get(_home(read[leaf]), 0))
@@ -50,10 +43,15 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
 
 def _is_in_list(nodes: Sequence[Node], leaf: int, read: Read) -> bool:
     """Say whether a leaf lies below a person's own list, and its full name tells the layers from there on, and one above."""
-    path, members = read[leaf]
-    first = next((i for i, step in enumerate(path) if is_list(nodes[step.node])), len(path))
-    below = [step for step in path[first:] if step.segment not in TRANSPARENT and not is_list(nodes[step.node])]
-    return bool(below) and not members and len((nodes[leaf].full_name or "").split("/")) > len(below)
+    path = read[leaf]
+    first = next((i for i, step in enumerate(path) if nodes[step.node].is_list), len(path))
+    below = _telling_steps(nodes, path[first:])
+    return bool(below) and not path.members and len((nodes[leaf].full_name or "").split("/")) > len(below)
+
+
+def _telling_steps(nodes: Sequence[Node], steps: Sequence[Step]) -> list[Step]:
+    """Return the steps that a full name may tell: neither to a list nor to what is no layer."""
+    return [step for step in steps if step.segment not in TRANSPARENT and not nodes[step.node].is_list]
 
 
 def _more(nodes: Sequence[Node], leaf: int, read: Read) -> int:
@@ -61,15 +59,14 @@ def _more(nodes: Sequence[Node], leaf: int, read: Read) -> int:
 
     It is the same for all of a list: one that has less has lost a layer.
     """
-    path, members = read[leaf]
-    below = [step for step in path[members[-1] :] if step.segment not in TRANSPARENT and not is_list(nodes[step.node])]
+    path = read[leaf]
+    below = _telling_steps(nodes, path[path.members[-1] :])
     return len((nodes[leaf].full_name or "").split("/")) - len(below)
 
 
-def _home(reading: tuple[Path, Sequence[int]]) -> int:
+def _home(path: Path) -> int:
     """Return the node of the last layer list on a path."""
-    path, members = reading
-    return path[members[-1] - 1].node if members[-1] else 0
+    return path[path.members[-1] - 1].node if path.members[-1] else 0
 
 
 def _honest_stems(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[str]:
@@ -77,7 +74,7 @@ def _honest_stems(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> s
     owners: dict[str, dict[int, int | None]] = defaultdict(dict)
     for leaf in leaves:
         if leaf in read:
-            path, _ = read[leaf]
+            path = read[leaf]
             owners[_stem(nodes[leaf])][path[-2].node if len(path) > 1 else 0] = _layer_list_of(path)
     return {
         stem
@@ -102,15 +99,15 @@ def derived_labels(nodes: Sequence[Node], told: Collection[int], read: Read) -> 
     found: dict[int, set[str]] = defaultdict(set)
     home: dict[int, int] = {}
     for leaf in told:
-        path, members = read.get(leaf, ((), ()))
+        path = read.get(leaf, Path())
         parts = (nodes[leaf].full_name or "").split("/")[:-1]
         for i in range(len(path) - 2, -1, -1):
-            if path[i].segment in TRANSPARENT or is_list(nodes[path[i].node]):
+            if path[i].segment in TRANSPARENT or nodes[path[i].node].is_list:
                 continue
             if not parts:
                 break
             part = parts.pop()
-            if i in members:
+            if i in path.members:
                 found[path[i].node].add(part)
                 home[path[i].node] = path[i - 1].node if i else 0
     labels = {node: next(iter(parts)) for node, parts in found.items() if len(parts) == 1}
@@ -127,9 +124,9 @@ def _members(nodes: Sequence[Node], read: Read) -> dict[int, dict[int, list[list
     What lies in a list further below speaks for the member of that one.
     """
     found: dict[int, dict[int, list[list[str]]]] = defaultdict(lambda: defaultdict(list))
-    for leaf, (path, members) in read.items():
-        if members:
-            found[_home((path, members))][path[members[-1]].node].append((nodes[leaf].full_name or "").split("/")[:-1])
+    for leaf, path in read.items():
+        if path.members:
+            found[_home(path)][path[path.members[-1]].node].append((nodes[leaf].full_name or "").split("/")[:-1])
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 from partial_restore._names import member_place, raw_name
-from partial_restore._nodes import TRANSPARENT, Node, Path, Step, is_hidden, members_on, paths_of
+from partial_restore._nodes import TRANSPARENT, Node, Path, Step, is_hidden, paths_of
 from partial_restore._types import Entry, Name
 
 _WRAPPED = ("cell", "layer")
@@ -35,7 +35,7 @@ def layer_names(
 
 
 def _flat(path: Path, nodes: Sequence[Node], own: str, keeps: str) -> Iterator[Name]:
-    members = members_on(path)
+    members = path.members
     steps = [i for i in range(len(path) - 1) if nodes[path[i].node].label and path[i].segment not in TRANSPARENT]
     if not steps:  # A weight of the model itself, or of what is no layer.
         yield raw_name(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from partial_restore._align import Alignment, alignments, is_certain, rivals_of, root_texts
 from partial_restore._keys import (
@@ -20,7 +21,6 @@ from partial_restore._keys import (
     Row,
     below,
     by_key,
-    common,
     is_said,
     keyed,
     uniquified,
@@ -48,7 +48,7 @@ class Pairing:
     roots: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Sides:
     """The entries of both sides, what rename made of the tensors, and what names are numbered with."""
 
@@ -56,6 +56,11 @@ class _Sides:
     sources: Sequence[Entry]
     renamed: Sequence[Renamed | None]
     bases: Collection[str]
+
+    @cached_property
+    def has_paths(self) -> bool:
+        """Whether something but what it was called leads to a tensor of the file."""
+        return any(each.paths for each in self.sources)
 
     def are_alike(self, t: int, s: int) -> bool:
         return self.targets[t].shape == self.sources[s].shape
@@ -110,13 +115,12 @@ def _said_by(kind: Kind, sides: _Sides) -> _Said:
     claims = list(_renamed_claims(ours, theirs, sides, kind)) if any(sides.renamed) else []
     free = [row for row in theirs if sides.renamed[row.entry] is None]
     found = alignments(ours, free, sides.are_alike, tops=kind == "paths")
-    is_one = is_certain(found, free)
-    claims.extend(_claims(ours, found[:1] if is_one else (), sides, kind))
-    rivals = [pair for each in (rivals_of(found) if is_one else found) for pair in each.pairs]
-    if not is_one:
-        claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in rivals)
+    if not is_certain(found, free):
+        claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for each in found for t, s in each.pairs)
         return _Said(claims)
     best = found[0]
+    claims.extend(_claims(ours, best, sides, kind))
+    rivals = [pair for each in rivals_of(found) for pair in each.pairs]
     met = frozenset(t for t, _ in best.pairs)
     return _Said(_doubted(claims, rivals, sides, kind), tuple(root_texts(best.root)), met, _is_whole(best, sides))
 
@@ -165,7 +169,7 @@ def _is_in_scope(sides: _Sides, t: int, s: int) -> bool:
 
 
 def _names(entry: Entry, kind: Kind) -> tuple[Name, ...]:
-    return {"paths": entry.paths, "given": entry.given, "ops": entry.ops}[kind]
+    return entry.paths if kind == "paths" else entry.given if kind == "given" else entry.ops
 
 
 def _source_names(sides: _Sides, s: int, kind: Kind) -> Iterable[tuple[Name, int]]:
@@ -173,7 +177,7 @@ def _source_names(sides: _Sides, s: int, kind: Kind) -> Iterable[tuple[Name, int
     if renamed is not None:
         return renamed.names
     names = _names(entry, kind)
-    if kind == "paths" and not any(each.paths for each in sides.sources):
+    if kind == "paths" and not sides.has_paths:
         names = entry.given  # A file in which nothing leads to a tensor but what it was called.
     return () if entry.nameless else [(name, 0) for name in names]
 
@@ -194,19 +198,22 @@ def _renamed_claims(ours: Sequence[Row], theirs: Sequence[Row], sides: _Sides, k
     yield from _undecided_claims(below(known), below(moved), sides, kind)
 
 
-def _claims(ours: Sequence[Row], found: Iterable[Alignment], sides: _Sides, kind: Kind) -> Iterator[Claim]:
+def _claims(ours: Sequence[Row], found: Alignment, sides: _Sides, kind: Kind) -> Iterator[Claim]:
     """Yield what the names say under an alignment of roots."""
-    for each in found:
-        spread = _spread(ours, sides.targets) if kind == "given" else set()
-        is_loose = kind == "ops" and not _is_whole(each, sides)  # Short numbers count only if all of them agree.
-        wrong = disproved(each.ours, each.theirs, sides.are_alike)
-        new = set() if each.is_told else _unmet(each, sides)
-        for t, s, key in common(each.ours, each.theirs):
-            is_doubtful = is_loose or t in spread or is_below(key, wrong) or (key[-1], sides.targets[t].shape) in new
-            is_named = is_said(key) or (kind == "given" and t not in spread and _is_named_but_for_models(key))
-            grade = Grade.NAMED if is_named else Grade.UNDECIDED if is_doubtful else Grade.NUMBERED
-            yield Claim(t, s, grade, kind)
-        yield from _undecided_claims(each.ours, each.theirs, sides, kind)
+    spread = _spread(ours, sides.targets) if kind == "given" else set()
+    is_loose = kind == "ops" and not _is_whole(found, sides)  # Short numbers count only if all of them agree.
+    wrong = disproved(found.ours, found.theirs, found.met, sides.are_alike)
+    new = set() if found.is_told else _unmet(found, sides)
+
+    def is_doubtful(t: int, key: Key) -> bool:
+        return is_loose or t in spread or is_below(key, wrong) or (key[-1], sides.targets[t].shape) in new
+
+    for t, s, key in found.met:
+        if is_said(key) or (kind == "given" and t not in spread and _is_named_but_for_models(key)):
+            yield Claim(t, s, Grade.NAMED, kind)
+        else:
+            yield Claim(t, s, Grade.UNDECIDED if is_doubtful(t, key) else Grade.NUMBERED, kind)
+    yield from _undecided_claims(found.ours, found.theirs, sides, kind)
 
 
 def _unmet(found: Alignment, sides: _Sides) -> set[tuple[object, tuple[int, ...]]]:
@@ -266,10 +273,9 @@ def _undecided_claims(ours: Below, theirs: Below, sides: _Sides, kind: Kind) -> 
             fits = sorted(theirs.index[key])[:MOST_CANDIDATES]
             yield from (Claim(t, s, Grade.UNDECIDED, kind) for t in ours.index[key] for s in fits)
     loose: dict[tuple[object, ...], list[int]] = defaultdict(list)
-    for s, key in theirs.rows:
-        if not is_said(key):
-            loose[(*unnumbered(key), sides.sources[s].shape)].append(s)
-    for t, key in ours.rows:
-        if not is_said(key) and key not in theirs.index:
+    for s, key in theirs.numbered:
+        loose[(*unnumbered(key), sides.sources[s].shape)].append(s)
+    for t, key in ours.numbered:
+        if key not in theirs.index:
             fits = loose.get((*unnumbered(key), sides.targets[t].shape), [])[:MOST_CANDIDATES]
             yield from (Claim(t, s, Grade.UNDECIDED, kind) for s in fits)

@@ -22,7 +22,6 @@ from partial_restore._nodes import (
     copies_of,
     is_hidden,
     is_optimizer,
-    members_on,
     optimizer_state,
     paths_of,
 )
@@ -62,7 +61,7 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Na
     found = _model_names(nodes, weights, open_paths, all_paths)
     for leaf in copies.intersection(leaves):
         found[leaf] = Names((raw_name(all_paths[leaf][0]),), (), "copy")
-    pieces = pieces_of_graph(nodes, state.intersection(leaves), frozenset(weights))
+    pieces = pieces_of_graph(nodes, optimizers, state.intersection(leaves), frozenset(weights))
     for leaf in state.intersection(leaves):
         found[leaf] = _state_names(leaf, pieces.get(leaf), found, open_paths, all_paths)
     return {leaf: found[leaf] for leaf in leaves}
@@ -83,7 +82,7 @@ def _model_names(
     found: dict[int, Names] = {}
     for leaf in leaves:
         paths = open_paths.get(leaf, [])
-        readable = tuple(dict.fromkeys(_readable(path, nodes, known, ranks) for path in paths))
+        readable = _once(_readable(path, nodes, known, ranks) for path in paths)
         lacking = _lacking(paths, nodes, known, derived, ranks) if len(known) > len(derived) else ()
         given = (name_of(nodes[leaf].full_name or ""),) if leaf in told else ()
         if readable and all(_tells_all(name) for name in readable):
@@ -91,6 +90,12 @@ def _model_names(
         names = Names(readable, given, "model", lacking=lacking)
         found[leaf] = names if readable or given else _unreadable(leaf, all_paths)
     return found
+
+
+def _once(names: Iterable[Name]) -> tuple[Name, ...]:
+    """Return the names, each once: most variables have but one."""
+    found = tuple(names)
+    return found if len(found) < 2 else tuple(dict.fromkeys(found))
 
 
 def _shown(names: Names) -> str:
@@ -104,7 +109,7 @@ def _tells_all(name: Name) -> bool:
 
 def _unreadable(leaf: int, all_paths: Mapping[int, list[Path]]) -> Names:
     """Return what is known of a variable that only hidden lists hold, such as the one of an optimizer's weights."""
-    path = next(iter(all_paths.get(leaf, [])), (Step(f"node-{leaf}", leaf),))
+    path = next(iter(all_paths.get(leaf, [])), Path([Step(f"node-{leaf}", leaf)]))
     is_metric = any(step.segment in ("keras_api", "_metrics") for step in path)
     return Names((raw_name(path),), (), "metric" if is_metric else "model", nameless=not is_metric)
 
@@ -117,7 +122,7 @@ def _state_names(
     all_paths: Mapping[int, list[Path]],
 ) -> Names:
     """Return the name of a piece of optimizer state: the optimizer, the variable to which it belongs, what it is."""
-    path = next(iter(all_paths.get(leaf, [])), (Step(f"node-{leaf}", leaf),))
+    path = next(iter(all_paths.get(leaf, [])), Path([Step(f"node-{leaf}", leaf)]))
     if piece is None:
         return Names((raw_name(path),), (), "optimizer")
     fronts = tuple(raw_name(each).text for each in open_paths.get(piece.optimizer, ()) if each)
@@ -133,7 +138,7 @@ def _state_names(
 
 def _partly(labels: Mapping[int, str], path: Path) -> Iterator[Mapping[int, str]]:
     """Yield the labels, and the labels without those of some members of layer lists on the path, which a file may lack."""
-    members = [path[i].node for i in members_on(path)]
+    members = [path[i].node for i in path.members]
     subsets = itertools.chain.from_iterable(itertools.combinations(members, size) for size in range(len(members) + 1))
     for nameless in itertools.islice(subsets, MOST_PATHS):
         yield {node: label for node, label in labels.items() if node not in nameless} if nameless else labels
@@ -147,7 +152,7 @@ def _ranks(paths: Iterable[Path]) -> _Ranks:
     """Return the places among the members that have variables: Keras 3 counts others as well, Keras 2 does not."""
     places: dict[int, dict[int, int]] = defaultdict(dict)
     for path in paths:
-        for i in members_on(path):
+        for i in path.members:
             places[path[i - 1].node if i else 0][member_place(path[i])] = path[i].node
     return {
         (home, members[place]): place_of(rank, len(members))
@@ -164,16 +169,16 @@ def _lacking(
     ranks: _Ranks,
 ) -> tuple[Name, ...]:
     """Return the names in a file that knows of the layers only what full names tell, or not even some of that."""
-    listed = [path for path in paths if members_on(path)]
+    listed = [path for path in paths if path.members]
     names = [_readable(path, nodes, labels, ranks) for path in listed for labels in _partly(known, path)]
-    return tuple(dict.fromkeys([*names, *(_readable(path, nodes, derived, ranks) for path in listed)]))
+    return _once([*names, *(_readable(path, nodes, derived, ranks) for path in listed)])
 
 
 def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str], ranks: _Ranks) -> Name:
     segments: list[str] = []
     said: list[bool] = []
     places: list[int | None] = []
-    members = members_on(path)
+    members = path.members
     for i, step in enumerate(path):
         if step.segment in TRANSPARENT:
             continue

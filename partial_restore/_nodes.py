@@ -9,6 +9,7 @@ import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 MOST_PATHS = 8
 """Paths kept per node: a graph of shared nodes has exponentially many."""
@@ -26,7 +27,7 @@ _HIDDEN = re.compile(
 """Attributes in which Keras and TensorFlow keep a second list of what has a better name elsewhere."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Node:
     """One object: its children by name, what TensorFlow calls it if it is a variable, the layer's name if one is known.
 
@@ -40,6 +41,14 @@ class Node:
     slots: Sequence[tuple[int, str, int]] = ()
     kind: str = ""
 
+    @property
+    def is_list(self) -> bool:
+        return bool(self.children) and self._is_numbered
+
+    @cached_property
+    def _is_numbered(self) -> bool:
+        return all(segment.isdigit() for segment, _ in self.children)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -47,7 +56,19 @@ class Step:
     node: int
 
 
-Path = tuple[Step, ...]
+class Path(tuple[Step, ...]):  # noqa: SLOT001  It has an attribute.
+    """The steps from the root to a node, and which of them are ``members`` of one of Keras' layer lists."""
+
+    members: tuple[int, ...] = ()
+
+    def onward(self, step: Step) -> Path:
+        """Return the path with one more step."""
+        path = Path((*self, step))
+        is_member = (self and self[-1].segment == LAYER_LIST) or (
+            step.segment.startswith("layer_with") and TF_KERAS_LAYER.fullmatch(step.segment)
+        )
+        path.members = (*self.members, len(self)) if is_member else self.members
+        return path
 
 
 def is_optimizer(node: Node) -> bool:
@@ -69,7 +90,7 @@ def is_hidden(node: Node, segment: str) -> bool:
 def paths_of(nodes: Sequence[Node], follow: Callable[[int, str], bool]) -> dict[int, list[Path]]:
     """Return up to `MOST_PATHS` simple paths from the root to every node that can be reached, shortest first."""
     found: dict[int, list[Path]] = defaultdict(list)
-    queue: deque[tuple[int, Path]] = deque([(0, ())])
+    queue: deque[tuple[int, Path]] = deque([(0, Path())])
     while queue:
         here, path = queue.popleft()
         if len(found[here]) >= MOST_PATHS or len(path) > MOST_DEPTH:
@@ -79,7 +100,7 @@ def paths_of(nodes: Sequence[Node], follow: Callable[[int, str], bool]) -> dict[
             continue
         passed = {step.node for step in path} | {0}
         queue.extend(
-            (child, (*path, Step(segment, child)))
+            (child, path.onward(Step(segment, child)))
             for segment, child in nodes[here].children
             if child not in passed and follow(here, segment)
         )
@@ -109,17 +130,3 @@ def copies_of(nodes: Sequence[Node]) -> set[int]:
             every = {child for _, child in nodes[lists["_all_variables"]].children}
             copies |= {child for child in every.difference(listed) if names[nodes[child].full_name] == 1}
     return copies
-
-
-def is_list(node: Node) -> bool:
-    return bool(node.children) and all(segment.isdigit() for segment, _ in node.children)
-
-
-def members_on(path: Path) -> list[int]:
-    """Return which steps are members of one of Keras' layer lists."""
-    return [
-        i
-        for i, step in enumerate(path)
-        if (i and path[i - 1].segment == LAYER_LIST)
-        or (step.segment.startswith("layer_with") and TF_KERAS_LAYER.fullmatch(step.segment))
-    ]

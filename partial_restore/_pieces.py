@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from partial_restore._nodes import Node, is_list, is_optimizer
+from partial_restore._nodes import Node
 from partial_restore._optimizers import KINDS, SLOTS, Called, family_of, family_of_words, kind_of
 from partial_restore._types import State
 
@@ -40,19 +40,21 @@ class Piece:
         return State(kind, self.family, names, owner)
 
 
-def pieces_of_graph(nodes: Sequence[Node], leaves: Collection[int], variables: Collection[int]) -> dict[int, Piece]:
+def pieces_of_graph(
+    nodes: Sequence[Node], optimizers: Collection[int], leaves: Collection[int], variables: Collection[int]
+) -> dict[int, Piece]:
     """Return the state that the optimizers of a graph keep; ``variables`` are the leaves that are the model's."""
-    called = Called([(nodes[leaf].full_name or "", leaf) for leaf in variables])
+    called = Called([(nodes[leaf].full_name or "", leaf) for leaf in variables] if optimizers else ())
     found: dict[int, Piece] = {}
-    for i, node in enumerate(nodes):
-        if is_optimizer(node):
-            held: dict[int, Piece] = {}
-            for leaf, piece in _pieces(nodes, i, called):
-                if leaf in leaves and leaf not in variables:
-                    held.setdefault(leaf, piece)
-            family = family_of(node.kind) if node.kind else _family(held.values())
-            name = _most(piece.called for piece in held.values() if piece.owner is None or not node.slots)
-            found |= {leaf: replace(piece, family=family, called=name) for leaf, piece in held.items()}
+    for i in sorted(optimizers):
+        node = nodes[i]
+        held: dict[int, Piece] = {}
+        for leaf, piece in _pieces(nodes, i, called):
+            if leaf in leaves and leaf not in variables:
+                held.setdefault(leaf, piece)
+        family = family_of(node.kind) if node.kind else _family(held.values())
+        name = _most(piece.called for piece in held.values() if piece.owner is None or not node.slots)
+        found |= {leaf: replace(piece, family=family, called=name) for leaf, piece in held.items()}
     return found
 
 
@@ -77,7 +79,7 @@ def _pieces(nodes: Sequence[Node], optimizer: int, called: Called[int]) -> Itera
     node = nodes[optimizer]
     for owner, word, state in node.slots:
         yield state, _slot(nodes, optimizer, owner, word, state)
-    lists = {segment: nodes[child] for segment, child in node.children if is_list(nodes[child])}
+    lists = {segment: nodes[child] for segment, child in node.children if nodes[child].is_list}
     trained = _members(lists.get("_trainable_variables"))
     for segment, child in node.children:
         if segment not in _LISTS and not nodes[child].children:

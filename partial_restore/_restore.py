@@ -277,15 +277,19 @@ def _refuse_unknown(
 ) -> None:
     """Raise one error for all patterns and rules that fit nothing, and rules that lead nowhere."""
     asked = [("include", test) for test in request.include or ()] + [("exclude", test) for test in request.exclude]
-    ours, theirs = _all_texts(target.entries), _all_texts(sources)
     unknown = [
-        (argument, test.text, nearest(test.text, ours))
+        (argument, test.text, nearest(test.text, _all_texts(target.entries)))
         for argument, test in (*asked, *more)
         if not any(test.accepts(entry) for entry in target.entries)
     ]
     if decision:
-        unknown += [("rename from", text, nearest(text[1:].partition(":")[0], theirs)) for text in decision.unfit]
-        unknown += [("rename to", text, nearest(text[1:-1].partition(":")[2], ours)) for text in decision.astray]
+        unknown += [
+            ("rename from", text, nearest(text[1:].partition(":")[0], _all_texts(sources))) for text in decision.unfit
+        ]
+        unknown += [
+            ("rename to", text, nearest(text[1:-1].partition(":")[2], _all_texts(target.entries)))
+            for text in decision.astray
+        ]
     if unknown:
         raise UnknownNameError(unknown)
 

@@ -51,14 +51,19 @@ class Tells:
 
 def settled_by(claims: Iterable[Claim], tells: Tells = Tells()) -> dict[int, Settled]:
     """Return for each variable the surest grade and its candidates, of both kinds of names together."""
-    held: dict[int, dict[tuple[Kind, Grade], set[int]]] = defaultdict(lambda: defaultdict(set))
+    held: dict[int, list[Claim]] = defaultdict(list)
     for claim in claims:
-        held[claim.target][claim.kind, claim.grade].add(claim.source)
+        held[claim.target].append(claim)
     return {t: _agreed(found, tells, is_placed=t in tells.placed) for t, found in held.items()}
 
 
-def _agreed(found: Mapping[tuple[Kind, Grade], set[int]], tells: Tells, *, is_placed: bool) -> Settled:
+def _agreed(claims: Sequence[Claim], tells: Tells, *, is_placed: bool) -> Settled:
     """Return what paths and given names agree on; a chosen name is surer than a place, else a conflict is undecided."""
+    if len(claims) == 1 and claims[0].kind == "paths":
+        return claims[0].grade, {claims[0].source}
+    found: dict[tuple[Kind, Grade], set[int]] = defaultdict(set)
+    for claim in claims:
+        found[claim.kind, claim.grade].add(claim.source)
     if said := {s for (_, grade), sources in found.items() if grade is Grade.SAID for s in sources}:
         return Grade.SAID, said | {s for (_, grade), sources in found.items() if grade is Grade.NAMED for s in sources}
     called: Kind = "ops" if any(kind == "ops" for kind, _ in found) else "given"

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
-from partial_restore._keys import Below, Key, Part, common
+from partial_restore._keys import Below, Key, Met, Part
 
 _Rests = Mapping[int, set[Key]]
 """The names that each entry has below a numbered layer."""
 
 
-def disproved(ours: Below, theirs: Below, are_alike: Callable[[int, int], bool]) -> set[Key]:
+def disproved(ours: Below, theirs: Below, met: Met, are_alike: Callable[[int, int], bool]) -> set[Key]:
     """Return the keys of the numbered layers that cannot be taken for each other.
 
     A layer is disproved by other variables of its own, and so are those that are numbered together with it; all of them
@@ -29,7 +29,7 @@ def disproved(ours: Below, theirs: Below, are_alike: Callable[[int, int], bool])
         rows[_row(layer)].add((more, less))
         if len(rows[_row(layer)]) > 1 or any(len(rest) == 1 for rest in (*more, *less)):
             doubtful.add(_row(layer))
-    unlike = _layers_of(key for t, s, key in common(ours, theirs) if not are_alike(t, s))
+    unlike = _layers_of(key for t, s, key in met if not are_alike(t, s))
     doubtful |= {_row(layer) for layer in unlike}
     return {layer for layer in here.keys() & there.keys() if _row(layer) in doubtful and layer not in unlike}
 
@@ -45,7 +45,7 @@ def _layers_of(keys: Iterable[Key]) -> set[Key]:
 
 def _by_layer(side: Below) -> dict[Key, dict[int, set[Key]]]:
     found: dict[Key, dict[int, set[Key]]] = defaultdict(lambda: defaultdict(set))
-    for entry, key in side.rows:
+    for entry, key in side.numbered:
         for i in range(len(key) - 1):
             if not isinstance(key[i], str):
                 found[key[: i + 1]][entry].add(key[i + 1 :])

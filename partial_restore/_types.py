@@ -88,8 +88,13 @@ class Entry:
     state: State | None = None
 
     @property
+    def called(self) -> Name:
+        """The name that is shown."""
+        return (self.shown or self.paths or self.given)[0]
+
+    @property
     def name(self) -> str:
-        return (self.shown or self.paths or self.given)[0].text
+        return self.called.text
 
     @property
     def size(self) -> int:

@@ -115,17 +115,16 @@ def _described(model: Any) -> str:
 
 
 def _held(graph: Graph) -> list[Held]:
-    leaves = [place for place, thing in enumerate(graph.things) if is_variable(thing)]
-    names = graph.names(leaves)
+    names = graph.names()
     metrics = {place for thing in graph.things if _keras.is_metric(thing) for place in graph.below(thing)}
     held = []
-    for place in leaves:
+    for place in graph.leaves:
         group: Group = "metric" if place in metrics else names[place].group
         held.append(_hold(graph.things[place], graph.owners[place], names[place], group))
-    keys = dict(zip(leaves, (each.entry.key for each in _distinct(held)), strict=True))
+    keys = dict(zip(graph.leaves, (each.entry.key for each in _distinct(held)), strict=True))
     held = [
         replace(each, entry=replace(each.entry, state=piece.state(keys))) if (piece := names[place].piece) else each
-        for place, each in zip(leaves, held, strict=True)
+        for place, each in zip(graph.leaves, held, strict=True)
     ]
     reached = {id(each.variable) for each in held}
     strays = [variable for variable in _all_variables(graph.root) if id(raw(variable)) not in reached]

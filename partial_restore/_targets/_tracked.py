@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import tensorflow as tf
+
 from partial_restore import _keras, _live_optimizers
 from partial_restore._eager import Held, is_variable, raw
 from partial_restore._keras import own_name
@@ -25,42 +27,49 @@ class Graph:
     def __init__(self, root: Any) -> None:
         self.root = root
         self.things: list[Any] = []
+        self.values: list[Any] = []
         self.edges: list[list[tuple[str, int]]] = []
         self.owners: list[Any] = []
+        self.leaves: list[int] = []
         self._places: dict[int, int] = {}
         self.slots: dict[int, list[tuple[int, str, int]]] = {}
-        waiting: list[tuple[int | None, str, Any]] = [(None, "", root)]
+        self._add(root, raw(root), None)
+        waiting: list[tuple[int, str, Any]] = self._below(0)
         while waiting:
             parent, segment, thing = waiting.pop()
-            place = self._places.get(id(raw(thing)))
-            is_new = place is None
+            value = raw(thing)
+            place = self._places.get(id(value))
             if place is None:
-                place = self._add(thing, None if parent is None else self.things[parent])
-            if parent is not None:
-                self.edges[parent].append((segment, place))
-            if is_new:
-                waiting.extend((place, name, child) for name, child in reversed(list(_children(thing))))
-        variables = [raw(thing) for thing in self.things if is_variable(thing)]
+                place = self._add(thing, value, self.things[parent])
+                waiting.extend(self._below(place))
+            self.edges[parent].append((segment, place))
+        variables = [self.values[place] for place in self.leaves]
         for place, thing in enumerate(tuple(self.things)):
-            self.slots[place] = [
-                (self._places[id(variable)], word, self._places.get(id(state)) or self._add(state, thing))
-                for variable, word, state in _live_optimizers.slots(thing, variables)
-            ]
+            for variable, word, state in _live_optimizers.slots(thing, variables):
+                kept = self._places.get(id(state)) or self._add(state, state, thing)
+                self.slots.setdefault(place, []).append((self._places[id(variable)], word, kept))
 
-    def _add(self, thing: Any, owner: Any) -> int:
-        place = self._places[id(raw(thing))] = len(self.things)
+    def _add(self, thing: Any, value: Any, owner: Any) -> int:
+        place = self._places[id(value)] = len(self.things)
         self.things.append(thing)
+        self.values.append(value)
         self.edges.append([])
         self.owners.append(owner)
+        if is_variable(thing):
+            self.leaves.append(place)
         return place
 
-    def names(self, leaves: Sequence[int]) -> Mapping[int, Names]:
-        return names_of_graph(self._nodes(), leaves)
+    def _below(self, place: int) -> list[tuple[int, str, Any]]:
+        """Return what an object keeps, the last first."""
+        return [(place, name, child) for name, child in _children(self.things[place])][::-1]
+
+    def names(self) -> Mapping[int, Names]:
+        return names_of_graph(self._nodes(), self.leaves)
 
     def _nodes(self) -> list[Node]:
         return [
-            Node(edges, _full_name(thing), _label(thing), self.slots.get(i, ()), _live_optimizers.class_of(thing))
-            for i, (thing, edges) in enumerate(zip(self.things, self.edges, strict=True))
+            Node(edges, _full_name(value), _label(thing), self.slots.get(i, ()), _live_optimizers.class_of(thing))
+            for i, (thing, value, edges) in enumerate(zip(self.things, self.values, self.edges, strict=True))
         ]
 
     def layer_names(self, held: Sequence[Held], *, keeps: Any) -> Mapping[int, Sequence[Name]]:
@@ -69,7 +78,7 @@ class Graph:
             self._places[id(each.variable)]: own_name(each.handle) for each in held if id(each.variable) in self._places
         }
         found = layer_names(self._nodes(), leaves, keeps=keeps)
-        return {id(raw(self.things[place])): names for place, names in found.items()}
+        return {id(self.values[place]): names for place, names in found.items()}
 
     def tops(self) -> Iterator[tuple[tuple[str, ...], Any]]:
         """Yield the layers that no other layer holds, with the attributes that lead to them."""
@@ -100,7 +109,7 @@ class Graph:
         """Return the keys of the variables for which an object stands, or None if it is not one that holds any."""
         if not is_variable(thing) and not is_object(thing):
             return None
-        below = {id(raw(self.things[place])) for place in self.below(thing)}
+        below = {id(self.values[place]) for place in self.below(thing)}
         return {each.entry.key for each in held if id(each.variable) in below}
 
 
@@ -122,8 +131,9 @@ def _is_holder(thing: object) -> bool:
     return hasattr(thing, "_trackable_children") or isinstance(thing, Mapping | list | tuple)
 
 
-def _full_name(thing: Any) -> str | None:
-    return str(raw(thing)._shared_name) if is_variable(thing) and hasattr(raw(thing), "_shared_name") else None
+def _full_name(value: Any) -> str | None:
+    name = getattr(value, "_shared_name", None) if isinstance(value, tf.Variable) else None
+    return None if name is None else str(name)
 
 
 def _label(thing: Any) -> str | None:

@@ -54,11 +54,16 @@ class Side:
             return (
                 "place",
             )  # Its layers are built in the scope of the subclassed model, which is all that is recorded.
-        if self.form in CHECKPOINTS and member.kind == "net" and not member.is_buildable:
+        if self.form in CHECKPOINTS and member.kind == "net" and not self._is_told(member):
             return ("place",)  # Its layers' names are lost, and with them its own where no sibling tells.
         if member.name and self.form != "unlabelled":
             return GIVEN, member.name
         return (member.home if home.kind == "net" else "layers", _class(member))
+
+    def _is_told(self, net: Layer) -> bool:
+        """Say whether a variable that TensorFlow sees has the name of a net in its own: those of Functional models have not."""
+        seen = (each for each in self.counted(net) if each.home == "attribute" and each.kind != "functional")
+        return net.is_buildable and any(seen)
 
     def looks(self, member: Layer, around: Sequence[Layer]) -> tuple[str, object]:
         """Return all that is visible of a layer but its own name."""
