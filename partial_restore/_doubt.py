@@ -48,6 +48,9 @@ def doubted(matches: Sequence[Match], sources: Iterable[Entry]) -> tuple[Match, 
         _kernels(sources),
     )
 
+    if not (layers.wrong or layers.recurrent or layers.kernels):
+        return tuple(matches)
+
     def doubt(match: Match) -> Match:
         reason = _doubt(match, layers) if match.outcome is Outcome.LOADED else ""
         return replace(match, outcome=Outcome.MISMATCHED, reason=reason) if reason else match

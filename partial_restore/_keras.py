@@ -127,12 +127,16 @@ def own_name(variable: Any) -> str:
     return str(variable.name).removesuffix(":0").rpartition("/")[2]
 
 
-def other_name(layer: Any) -> tuple[str, str]:
-    """Return how this family of Keras calls a variable of the layer, and how the other one does; empty if as well."""
-    if not re.match(r"DepthwiseConv[12]D$", type(layer).__name__) or not is_layer(layer):
+def _other_name(cls: Any) -> tuple[str, str]:
+    """Return how this family of Keras calls a variable of a layer, and how the other one does; empty if as well."""
+    if _kind(cls) != "layer" or not re.match(r"DepthwiseConv[12]D$", cls.__name__):
         return "", ""
     names = ("kernel", "depthwise_kernel")
-    return names if family_of(layer) is _keras() else names[::-1]
+    keras = _keras()
+    return names if keras is not None and issubclass(cls, keras.layers.Layer) else names[::-1]
+
+
+other_name: Callable[[Any], tuple[str, str]] = lru_cache(maxsize=4096)(_other_name)
 
 
 def named_initializer(layer: Any, variable: Any) -> Any:

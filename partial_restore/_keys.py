@@ -108,7 +108,9 @@ def _ranks(places: Mapping[int, int | None]) -> dict[int, tuple[int, int]]:
     return {number: (rank, by_place[number]) for rank, number in enumerate(ordered)}
 
 
-def _positions(name: Name, pins: int, bases: Collection[str]) -> list[tuple[str, int] | None]:
+def _positions(name: Name, pins: int, bases: Collection[str]) -> Sequence[tuple[str, int] | None]:
+    if all(name.said) and not any(map(str.isdecimal, name.segments)):
+        return ()
     return [_position(name, i, bases) if i >= pins else None for i in range(len(name.segments))]
 
 
@@ -205,10 +207,15 @@ def below(rows: Iterable[Row], root: Prefix = ()) -> Below:
 
 
 def by_key(rows: Iterable[tuple[int, Key]]) -> Index:
-    index: dict[Key, set[int]] = defaultdict(set)
+    """Return the entries of every key, of which nearly each has one."""
+    index: dict[Key, Collection[int]] = {}
+    several: dict[Key, set[int]] = {}
     for entry, key in rows:
-        index[key].add(entry)
-    return index
+        if key in index:
+            several.setdefault(key, {*index[key]}).add(entry)
+        else:
+            index[key] = (entry,)
+    return {**index, **several}
 
 
 Met = Sequence[tuple[int, int, Key]]

@@ -26,11 +26,12 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
     """
     names = Counter(nodes[leaf].full_name for leaf in leaves)
     told = {leaf for leaf in leaves if leaf not in read and nodes[leaf].full_name and names[nodes[leaf].full_name] == 1}
-    honest = _honest_stems(nodes, leaves, read)
-    told |= {
-        leaf for leaf in leaves if leaf in read and _stem(nodes[leaf]) in honest and _is_in_list(nodes, leaf, read)
-    }
+    listed = [leaf for leaf in leaves if leaf in read and _is_in_list(nodes, leaf, read)]
     more = {leaf: _more(nodes, leaf, read) for leaf in leaves if leaf in read and read[leaf].members}
+    if not listed and not more:
+        return told
+    honest = _honest_stems(nodes, leaves, read)
+    told |= {leaf for leaf in listed if _stem(nodes[leaf]) in honest}
     fronts: dict[int, int] = {}
     for leaf, extra in more.items():
         fronts[_home(read[leaf])] = max(extra, fronts.get(_home(read[leaf]), 0))
@@ -44,9 +45,11 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
 def _is_in_list(nodes: Sequence[Node], leaf: int, read: Read) -> bool:
     """Say whether a leaf lies below a person's own list, and its full name tells the layers from there on, and one above."""
     path = read[leaf]
+    if path.members or len(path) < 2:
+        return False
     first = next((i for i, step in enumerate(path) if nodes[step.node].is_list), len(path))
     below = _telling_steps(nodes, path[first:])
-    return bool(below) and not path.members and len((nodes[leaf].full_name or "").split("/")) > len(below)
+    return bool(below) and len((nodes[leaf].full_name or "").split("/")) > len(below)
 
 
 def _telling_steps(nodes: Sequence[Node], steps: Sequence[Step]) -> list[Step]:

@@ -122,7 +122,12 @@ def _said_by(kind: Kind, sides: _Sides) -> _Said:
     claims.extend(_claims(ours, best, sides, kind))
     rivals = [pair for each in rivals_of(found) for pair in each.pairs]
     met = frozenset(t for t, _ in best.pairs)
-    return _Said(_doubted(claims, rivals, sides, kind), tuple(root_texts(best.root)), met, _is_whole(best, sides))
+    return _Said(
+        _doubted(claims, rivals, sides, kind),
+        tuple(root_texts(best.root)),
+        met,
+        kind == "given" and _is_whole(best, sides),
+    )
 
 
 def _doubted(claims: list[Claim], rivals: Iterable[tuple[int, int]], sides: _Sides, kind: Kind) -> list[Claim]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -60,7 +60,7 @@ def settled_by(claims: Iterable[Claim], tells: Tells = Tells()) -> dict[int, Set
 def _agreed(claims: Sequence[Claim], tells: Tells, *, is_placed: bool) -> Settled:
     """Return what paths and given names agree on; a chosen name is surer than a place, else a conflict is undecided."""
     if len(claims) == 1 and claims[0].kind == "paths":
-        return claims[0].grade, {claims[0].source}
+        return claims[0].grade, (claims[0].source,)
     found: dict[tuple[Kind, Grade], set[int]] = defaultdict(set)
     for claim in claims:
         found[claim.kind, claim.grade].add(claim.source)
@@ -99,13 +99,14 @@ def contested(settled: dict[int, Settled], claims: Iterable[Claim]) -> dict[int,
 
     Several paths lead to one tensor if a layer was tied in the file and is not in the model: each of them is right.
     """
-    rivals: dict[int, set[int]] = defaultdict(set)
-    for t, (grade, candidates) in settled.items():
-        if grade in (Grade.NAMED, Grade.NUMBERED):
-            for s in candidates:
-                rivals[s].add(t)
+    taken = [(t, s) for t, (grade, found) in settled.items() if grade in (Grade.NAMED, Grade.NUMBERED) for s in found]
+    times = Counter(s for _, s in taken)
+    shared = {s for s, count in times.items() if count > 1}
+    if not shared:
+        return settled
     paths = {(claim.target, claim.source) for claim in claims if claim.grade is Grade.NAMED and claim.kind == "paths"}
-    lost = {t for s, ts in rivals.items() if len(ts) > 1 and not all((t, s) in paths for t in ts) for t in ts}
+    shared = {s for t, s in taken if s in shared and (t, s) not in paths}
+    lost = {t for t, s in taken if s in shared}
     return {t: (Grade.UNDECIDED, found[1]) if t in lost else found for t, found in settled.items()}
 
 
@@ -115,6 +116,8 @@ def filled(settled: Mapping[int, Settled], claims: Iterable[Claim], weaker: Sequ
     They do not say whose a tensor is that a name in ``claims`` gives to another variable, be that decided or not. But where
     one gives it to a variable that nothing else knows, the numbers that gave it away are not among as many.
     """
+    if not weaker:
+        return _unclaimed(settled)
     others = {claim.source for claim in weaker if claim.target not in settled}
     settled = {
         t: (Grade.UNDECIDED, found) if grade is Grade.NUMBERED and others & set(found) else (grade, found)

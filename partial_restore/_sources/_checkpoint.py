@@ -26,6 +26,7 @@ from partial_restore._types import Entry, Layout, Name, State, name_of
 
 _GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _VALUE = "VARIABLE_VALUE"
+_NO_ARRAYS = ("variant", "resource")
 _READER_ERRORS = (tf.errors.OpError, RuntimeError, ValueError, LookupError, MemoryError, NotImplementedError)
 """What TensorFlow raises for a damaged index: pybind turns a status such as OUT_OF_RANGE into a built-in exception."""
 
@@ -97,23 +98,23 @@ class CheckpointSource:
             graph.ParseFromString(self.read([_GRAPH_KEY])[0].numpy())
         except DecodeError as error:
             raise UnreadableCheckpointError(self.path, f"its object graph is damaged: {_first_line(error)}") from error
-        size = len(graph.nodes)
-        references = (ref.node_id for node in graph.nodes for ref in node.children)
-        if not size or any(not 0 <= i < size for i in references):
+        attributes = [
+            [(each.name, each.full_name, each.checkpoint_key) for each in node.attributes] for node in graph.nodes
+        ]
+        nodes = [_node(node, held) for node, held in zip(graph.nodes, attributes, strict=True)]
+        size = len(nodes)
+        if not size or any(not 0 <= i < size for node in nodes for _, i in node.children):
             raise UnreadableCheckpointError(self.path, "its object graph is empty or refers to objects that it lacks")
-        nodes = [_node(node) for node in graph.nodes]
-        leaves = [i for i, node in enumerate(graph.nodes) if node.attributes]
+        leaves = [i for i, held in enumerate(attributes) if held]
         names = names_of_graph(nodes, leaves)
-        values = {i: each.checkpoint_key for i in leaves for each in graph.nodes[i].attributes if each.name == _VALUE}
-        return {
-            attribute.checkpoint_key: _attribute_names(names[i], attribute.name)
-            for i in leaves
-            for attribute in graph.nodes[i].attributes
-        }, {key: piece.state(values) for i, key in values.items() if (piece := names[i].piece)}
+        values = {i: key for i in leaves for name, _, key in attributes[i] if name == _VALUE}
+        return {key: _attribute_names(names[i], name) for i in leaves for name, _, key in attributes[i]}, {
+            key: piece.state(values) for i, key in values.items() if (piece := names[i].piece)
+        }
 
 
-def _node(node: Any) -> Node:
-    values = [attribute.full_name for attribute in node.attributes if attribute.name == _VALUE]
+def _node(node: Any, attributes: Sequence[tuple[str, str, str]]) -> Node:
+    values = [full_name for name, full_name, _ in attributes if name == _VALUE]
     return Node(
         [(child.local_name, child.node_id) for child in node.children],
         values[0] if values else None,
@@ -137,15 +138,15 @@ def _name_based(key: str, states: Collection[str], *, has_graph: bool) -> Names:
     return Names(names, names, "internal" if has_graph else "optimizer" if key in states else "model")
 
 
-def _entry(key: str, shape: tuple[int, ...], dtype: Any, names: Names, state: State | None) -> Entry:
-    dtype = tf.dtypes.as_dtype(dtype)
-    unreadable = dtype in (tf.variant, tf.resource) or key == _GRAPH_KEY or key.endswith(".OBJECT_CONFIG_JSON")
+def _entry(key: str, shape: tuple[int, ...], dtype: tf.DType, names: Names, state: State | None) -> Entry:
+    name = dtype.name
+    unreadable = name in _NO_ARRAYS or key == _GRAPH_KEY or key.endswith(".OBJECT_CONFIG_JSON")
     return Entry(
         key,
         names.paths,
         names.given,
         shape,
-        dtype.name,
+        name,
         "internal" if unreadable else names.group,
         dtype.size,
         names.nameless,

@@ -71,7 +71,7 @@ def _called(held: Held, **more: Any) -> Held:
 def _renamed(held: Held, called: Sequence[Name], *, is_more: bool) -> Held:
     """Return a variable under other names, or under more."""
     entry = held.entry
-    paths = (*(entry.paths if is_more else ()), *called, *_otherwise(called, held.owner))
+    paths = (*(entry.paths if is_more else ()), *_both(tuple(called), held.owner))
     given = entry.given if is_more else ()
     shown = (*entry.paths, *entry.given)
     return _called(held, paths=tuple(dict.fromkeys(paths)), given=given, shown=shown)
@@ -144,20 +144,21 @@ def _hold(variable: Any, owner: Any, names: Names, group: Group) -> Held:
         given = (name_of(variable.path),)
         if _keras.is_seed(owner) or variable.path.endswith("seed_generator_state"):
             group = "seed"
-    given = (*given, *_otherwise(given, owner))
+    given = _both(given, owner)
     value = raw(variable)
-    paths = (*names.paths, *_otherwise(names.paths, owner)) or given or (name_of(value.name.removesuffix(":0")),)
+    paths = _both(names.paths, owner) or given or (name_of(value.name.removesuffix(":0")),)
     dtype = value.dtype.base_dtype
     entry = Entry(paths[0].text, paths, given, shape_of(variable), dtype.name, group, dtype.size)
     return Held(entry, value, variable, owner if _keras.is_layer(owner) else None, names.lacking)
 
 
-def _otherwise(names: Sequence[Name], owner: Any) -> Iterator[Name]:
-    """Yield the names under which the other family of Keras knows a variable."""
-    ours, theirs = _keras.other_name(owner)
-    for name in names if ours else ():
-        if name.segments[-1] == ours:
-            yield replace(name, segments=(*name.segments[:-1], theirs))
+def _both(names: tuple[Name, ...], owner: Any) -> tuple[Name, ...]:
+    """Return the names, and those under which the other family of Keras knows a variable."""
+    ours, theirs = _keras.other_name(type(owner))
+    if not ours:
+        return names
+    here = [name for name in names if name.segments[-1] == ours]
+    return (*names, *(replace(name, segments=(*name.segments[:-1], theirs)) for name in here))
 
 
 def _distinct(held: Sequence[Held]) -> list[Held]:

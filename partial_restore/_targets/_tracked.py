@@ -33,23 +33,23 @@ class Graph:
         self.leaves: list[int] = []
         self._places: dict[int, int] = {}
         self.slots: dict[int, list[tuple[int, str, int]]] = {}
-        self._add(root, raw(root), None)
-        waiting: list[tuple[int, str, Any]] = self._below(0)
+        waiting: list[tuple[int, str, Any]] = []
+        self._add(root, raw(root), None, waiting)
         while waiting:
             parent, segment, thing = waiting.pop()
             value = raw(thing)
             place = self._places.get(id(value))
             if place is None:
-                place = self._add(thing, value, self.things[parent])
-                waiting.extend(self._below(place))
+                place = self._add(thing, value, self.things[parent], waiting)
             self.edges[parent].append((segment, place))
         variables = [self.values[place] for place in self.leaves]
         for place, thing in enumerate(tuple(self.things)):
             for variable, word, state in _live_optimizers.slots(thing, variables):
-                kept = self._places.get(id(state)) or self._add(state, state, thing)
+                kept = self._places.get(id(state)) or self._add(state, state, thing, [])
                 self.slots.setdefault(place, []).append((self._places[id(variable)], word, kept))
 
-    def _add(self, thing: Any, value: Any, owner: Any) -> int:
+    def _add(self, thing: Any, value: Any, owner: Any, waiting: list[tuple[int, str, Any]]) -> int:
+        """Note an object, which TensorFlow knows as ``value``; what it keeps is to be met next, in order."""
         place = self._places[id(value)] = len(self.things)
         self.things.append(thing)
         self.values.append(value)
@@ -57,11 +57,9 @@ class Graph:
         self.owners.append(owner)
         if is_variable(thing):
             self.leaves.append(place)
+        else:
+            waiting.extend([(place, name, child) for name, child in _children(thing)][::-1])
         return place
-
-    def _below(self, place: int) -> list[tuple[int, str, Any]]:
-        """Return what an object keeps, the last first."""
-        return [(place, name, child) for name, child in _children(self.things[place])][::-1]
 
     def names(self) -> Mapping[int, Names]:
         return names_of_graph(self._nodes(), self.leaves)
@@ -115,8 +113,6 @@ class Graph:
 
 def _children(thing: Any) -> Iterator[tuple[str, Any]]:
     """Yield what an object keeps: what TensorFlow tracks, and what only Keras does."""
-    if is_variable(thing):
-        return
     if hasattr(thing, "_trackable_children"):
         yield from thing._trackable_children().items()
         if _keras.is_layer(thing):
