@@ -92,7 +92,7 @@ def pair(
 class _Said:
     """What the names of one kind claim, and the roots that were set aside to compare them.
 
-    The variables that ``met`` a tensor, and whether all of both sides did, so that it is the same model.
+    The variables that ``met`` a tensor of their shape, and whether all of both sides did, so that it is the same model.
     """
 
     claims: Sequence[Claim] = ()
@@ -121,7 +121,7 @@ def _said_by(kind: Kind, sides: _Sides) -> _Said:
     best = found[0]
     claims.extend(_claims(ours, best, sides, kind))
     rivals = [pair for each in rivals_of(found) for pair in each.pairs]
-    met = frozenset(t for t, _ in best.pairs)
+    met = frozenset(t for t, s in best.pairs if sides.are_alike(t, s))
     return _Said(
         _doubted(claims, rivals, sides, kind),
         tuple(root_texts(best.root)),

@@ -156,6 +156,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"h/w": "h/w", "a/c/w": "a/c/w", "a/fc/w": "a/fc/w"},
     ),
+    "a name that is a path or a given one, and shapes that tell which": (
+        [attribute("h/w"), attribute("a/c/w", "c/w")],
+        [tensor("h/w"), tensor("c/w", shape=(5,)), tensor("a/c/w")],
+        {},
+        {"h/w": "h/w", "a/c/w": "a/c/w"},
+    ),
     "a root below which what meets has other shapes": (
         [attribute("b/head/w"), attribute("new/w", shape=(5,))],
         [attribute("b/head/w"), attribute("h/w"), attribute("head/w", shape=(5,))],

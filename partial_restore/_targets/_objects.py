@@ -80,10 +80,11 @@ def _renamed(held: Held, called: Sequence[Name], *, is_more: bool) -> Held:
 def _stored_names(graph: Graph, layout: Layout) -> Mapping[int, Sequence[Name]]:
     """Return the names under which Keras 3 would store the variables, by their ids.
 
-    Which of its attributes Keras meets first has changed: what has more of the file's paths is taken, below whatever
-    stands before them in a model around the saved one.
+    Which of its attributes Keras meets first has changed before it kept the names of layers: what has more of the file's
+    paths is taken, below whatever stands before them in a model around the saved one.
     """
-    orders = [[place for each in graph.tops() for place in _below(*each, reverse=order)] for order in (False, True)]
+    reverses = (False,) if layout.labelled == "all" else (False, True)
+    orders = [[place for each in graph.tops() for place in _below(*each, reverse=order)] for order in reverses]
     best = max(orders, key=lambda places: _met(places, layout.groups))
     names: dict[int, list[Name]] = {}
     for front, group, place in best:

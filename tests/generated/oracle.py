@@ -90,6 +90,8 @@ def certain(saved: Side, edited: Side) -> set[int]:
         return set()  # Keras' paths name the root before some layers, and not before those of inner models.
     if saved.form in ARRAYS and _is_numbered_root(saved.spec):
         return set()
+    if saved.form == "legacy" and edited.spec.uid != saved.spec.uid and _has_echo(saved.spec):
+        return set()
     is_wrapped = edited.spec.uid != saved.spec.uid
     before, after = _given(saved, saved.spec, ()), _given(edited, _same(saved.spec, edited.spec), ())
     ends = _ends(saved.spec), _ends(edited.spec)
@@ -106,6 +108,11 @@ def certain(saved: Side, edited: Side) -> set[int]:
     if is_wrapped and len({path[0] for uid in certain_paths & has_variables if (path := before[uid])}) < 2:
         return set()  # One layer that the file knows may be anywhere.
     return certain_paths - retyped  # A layer of another class is another one, whatever of it is called the same.
+
+
+def _has_echo(spec: Layer) -> bool:
+    """Say whether a layer is called as the model that holds it, which legacy files do not repeat."""
+    return any(member.name and member.name == home.name for home in spec.walk() for member in home.members)
 
 
 def _is_numbered_root(spec: Layer) -> bool:
@@ -143,16 +150,21 @@ def _same(saved: Layer, edited: Layer) -> Layer:
     return next(each for each in edited.walk() if each.uid == saved.uid)
 
 
-def _given(side: Side, home: Layer, around: Sequence[Layer]) -> dict[int, tuple[str, ...] | None]:
+def _given(
+    side: Side, home: Layer, around: Sequence[Layer], *, by_name: bool = False
+) -> dict[int, tuple[str, ...] | None]:
+    """Return the paths by which layers are known, None where they are not; attributes only if names repeat them."""
     found: dict[int, tuple[str, ...] | None] = {}
     inner = (*around, home)
     for member in home.distinct():
         label = side.label(home, member, inner)
-        own = (label[1],) if label[0] == GIVEN else None
-        if member.kind == "functional" and home.kind != "net" and side.form in (*CHECKPOINTS, *ARRAYS):
+        own = (label[1],) if label[0] == GIVEN and (member.name or not by_name) else None
+        is_left_out = member.kind == "functional" and home.kind != "net" and side.form in (*CHECKPOINTS, *ARRAYS)
+        only_by_name = by_name or (is_left_out and own is None)
+        if is_left_out:
             own = ()  # Keras names what is in an inner Functional model without the model.
         found[member.uid] = own
-        for uid, path in _given(side, member, inner).items():
+        for uid, path in _given(side, member, inner, by_name=only_by_name).items():
             found[uid] = None if own is None or path is None else (*own, *path)
     return found
 
