@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from partial_restore._keys import VARIABLES, Below, Key, Met, Prefix, Row, below, common, is_said
+from partial_restore._keys import CELL, VARIABLES, Below, Key, Met, Prefix, Row, below, common, is_said
 
 Root = tuple[Prefix, Prefix]
 """What is set aside: of the checkpoint's names, and of the model's."""
@@ -184,7 +184,11 @@ def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:
 
 def _is_told(met: Met) -> bool:
     """Say whether somebody chose a name that meets: not that of a variable, nor of a part of a layer that has a number."""
-    return any(isinstance(key[0], str) and key[0] != VARIABLES for _, _, key in met if len(key) > 1)
+    return any(
+        isinstance(key[0], str) and key[0] != VARIABLES and not CELL.fullmatch(key[0])
+        for _, _, key in met
+        if len(key) > 1
+    )
 
 
 def _pairs(met: Met, least: int) -> frozenset[tuple[int, int]]:

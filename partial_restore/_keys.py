@@ -49,7 +49,7 @@ VARIABLES = "vars"
 _SAME = {"model": "functional"}
 """What Keras 3 numbers with another word than Keras 2."""
 
-_CELL = re.compile(r"(.+_)?cell")
+CELL = re.compile(r"(.+_)?cell")
 _NUMBERED = re.compile(r"(.+)_(\d+)")
 _PLACE = re.compile(r"(\d+) of (\d+)")
 _OF = " of "
@@ -136,7 +136,7 @@ def _readings(
         if not base and i and name.segments[i - 1] == VARIABLES:
             yield (f"{number} of {len(held)}",)  # The layer is known, and so is which of its variables it is.
             continue
-        if i and len(held) == 1 and _CELL.fullmatch(base):
+        if i and len(held) == 1 and CELL.fullmatch(base):
             yield (base, "cell") if base != "cell" else (base,)  # The one cell of a layer is known by the layer.
             continue
         part = (base, number, len(held), number) if not base else (base, rank, len(held), place)

@@ -75,7 +75,8 @@ def pair(
     by_path, by_given = _said_by("paths", sides), _said_by("given", sides)
     placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
-    claims = [*by_path.claims, *_contested_scopes(by_given.claims, by_path.claims, unplaced, sides)]
+    given = _but_moved(by_given.claims, by_path, placed, unplaced)
+    claims = [*by_path.claims, *_contested_scopes(given, by_path.claims, unplaced, sides)]
     tells = Tells(placed, unplaced, is_same=by_given.is_whole, are_paths=by_given.met < by_path.met)
     settled = contested(settled_by(claims, tells), claims)
     by_op = _said_by("ops", sides) if any(entry.ops for entry in targets) else _Said()
@@ -85,20 +86,58 @@ def pair(
             nameless[entry.shape].append(s)
     rules = {s: rule.rule for s, rule in enumerate(renamed) if rule}
     roots = dict.fromkeys((*by_path.roots, *by_given.roots, *by_op.roots))
-    return Pairing(filled(settled, claims, by_op.claims), rules, nameless, tuple(roots))
+    return Pairing(filled(settled, claims, _but_short(by_op.claims, by_path)), rules, nameless, tuple(roots))
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
     """What the names of one kind claim, and the roots that were set aside to compare them.
 
-    The variables that ``met`` a tensor of their shape, and whether all of both sides did, so that it is the same model.
+    The variables that ``met`` a tensor of their shape, and whether all of both sides did, so that it is the same model;
+    the tensors of which a name is ``told`` in full.
     """
 
     claims: Sequence[Claim] = ()
     roots: Sequence[str] = ()
     met: frozenset[int] = frozenset()
     is_whole: bool = False
+    told: frozenset[int] = frozenset()
+
+    @property
+    def named(self) -> set[tuple[int, int]]:
+        return {(claim.target, claim.source) for claim in self.claims if claim.grade is Grade.NAMED}
+
+
+def _but_moved(
+    given: Sequence[Claim], by_path: _Said, placed: Collection[int], unplaced: Collection[int]
+) -> list[Claim]:
+    """Leave undecided a given name where the file tells in full that its layer stood elsewhere.
+
+    Keras names a layer of an inner Functional model as one of the same name that stands beside the model.
+    """
+    named = by_path.named
+    return [
+        replace(claim, grade=Grade.UNDECIDED)
+        if claim.grade is Grade.NAMED
+        and claim.target in placed
+        and claim.source in by_path.told
+        and claim.source not in unplaced
+        and (claim.target, claim.source) not in named
+        else claim
+        for claim in given
+    ]
+
+
+def _but_short(ops: Sequence[Claim], by_path: _Said) -> list[Claim]:
+    """Leave undecided short names that no path repeats, where a path of the file shows that it does not shorten them."""
+    named = by_path.named
+    is_short = not ops or named <= {(claim.target, claim.source) for claim in ops}
+    return [
+        claim
+        if is_short or claim.grade is not Grade.NAMED or (claim.target, claim.source) in named
+        else replace(claim, grade=Grade.UNDECIDED)
+        for claim in ops
+    ]
 
 
 def _said_by(kind: Kind, sides: _Sides) -> _Said:
@@ -127,6 +166,7 @@ def _said_by(kind: Kind, sides: _Sides) -> _Said:
         tuple(root_texts(best.root)),
         met,
         kind == "given" and _is_whole(best, sides),
+        frozenset(row.entry for row in free if is_said(row.key)),
     )
 
 

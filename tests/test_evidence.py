@@ -156,6 +156,24 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"h/w": "h/w", "a/c/w": "a/c/w", "a/fc/w": "a/fc/w"},
     ),
+    "a layer within a model, and one beside it that had its name": (
+        [attribute("new/w"), attribute("body/h/w", "h/w"), *(attribute(f"{name}/w", f"{name}/w") for name in "ab")],
+        [attribute(f"model/{name}/w", f"{name}/w") for name in "hab"],
+        {},
+        {"new/w": MISSING, "body/h/w": AMBIGUOUS, "a/w": "model/a/w", "b/w": "model/b/w"},
+    ),
+    "a short name in a file that shortens none": (
+        [attribute("a/w"), short("b/heads/e/w", "e/w"), short("new/c/w", "c/w")],
+        [op("a/w"), op("b/heads/e/w"), op("c/w")],
+        {},
+        {"a/w": "a/w", "b/heads/e/w": "b/heads/e/w", "new/c/w": AMBIGUOUS},
+    ),
+    "the cell of a lone layer is no name": (
+        [attribute("e/cell/w", "net/e/lstm_cell/w")],
+        [attribute("e/cell/w"), replace(layer("net/lstm/lstm_cell/w"), paths=())],
+        {"automatic": frozenset({"net"})},
+        {"e/cell/w": "e/cell/w"},
+    ),
     "a name that is a path or a given one, and shapes that tell which": (
         [attribute("h/w"), attribute("a/c/w", "c/w")],
         [tensor("h/w"), tensor("c/w", shape=(5,)), tensor("a/c/w")],

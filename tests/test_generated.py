@@ -93,6 +93,7 @@ def test_a_layer_that_was_renamed_is_another_one() -> None:
 HARD = (
     20177, 20983, 30151, 30682, 31082, 31296, 31977, 40195, 41431, 50236, 50846, 51254, 51960, 90492, 110293, 110319,
     112957, 120359, 120561, 121577, 140440, 140858, 141077,
+    150281, 150653, 151794,
 )  # fmt: skip
 """Seeds at which a value went astray once, or a layer with a name was missed."""
 

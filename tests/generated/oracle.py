@@ -90,7 +90,7 @@ def certain(saved: Side, edited: Side) -> set[int]:
         return set()  # Keras' paths name the root before some layers, and not before those of inner models.
     if saved.form in ARRAYS and _is_numbered_root(saved.spec):
         return set()
-    if saved.form == "legacy" and edited.spec.uid != saved.spec.uid and _has_echo(saved.spec):
+    if saved.form == "legacy" and _has_echo(saved.spec):
         return set()
     is_wrapped = edited.spec.uid != saved.spec.uid
     before, after = _given(saved, saved.spec, ()), _given(edited, _same(saved.spec, edited.spec), ())
