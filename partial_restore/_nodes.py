@@ -32,7 +32,7 @@ class Node:
     """One object: its children by name, what TensorFlow calls it if it is a variable, the layer's name if one is known.
 
     ``slots`` are the state variables that an optimizer of TensorFlow 1 or early 2 keeps: (owner, slot name, state);
-    ``kind`` is the class of an optimizer in memory.
+    ``kind`` is the class of an optimizer in memory, ``called`` what Keras 3 calls a variable in memory.
     """
 
     children: Sequence[tuple[str, int]]
@@ -40,6 +40,7 @@ class Node:
     label: str | None = None
     slots: Sequence[tuple[int, str, int]] = ()
     kind: str = ""
+    called: str = ""
 
     @property
     def is_list(self) -> bool:

@@ -44,7 +44,9 @@ def pieces_of_graph(
     nodes: Sequence[Node], optimizers: Collection[int], leaves: Collection[int], variables: Collection[int]
 ) -> dict[int, Piece]:
     """Return the state that the optimizers of a graph keep; ``variables`` are the leaves that are the model's."""
-    called = Called([(nodes[leaf].full_name or "", leaf) for leaf in variables] if optimizers else ())
+    if not optimizers:
+        return {}
+    called = Called([(name or "", leaf) for leaf in variables for name in (nodes[leaf].full_name, nodes[leaf].called)])
     found: dict[int, Piece] = {}
     for i in sorted(optimizers):
         node = nodes[i]

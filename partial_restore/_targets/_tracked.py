@@ -66,7 +66,14 @@ class Graph:
 
     def _nodes(self) -> list[Node]:
         return [
-            Node(edges, _full_name(value), _label(thing), self.slots.get(i, ()), _live_optimizers.class_of(thing))
+            Node(
+                edges,
+                _full_name(value),
+                _label(thing),
+                self.slots.get(i, ()),
+                _live_optimizers.class_of(thing),
+                thing.path if value is not thing else "",
+            )
             for i, (thing, value, edges) in enumerate(zip(self.things, self.values, self.edges, strict=True))
         ]
 
