@@ -22,7 +22,7 @@ from partial_restore._types import Decision, Entry
 if TYPE_CHECKING:
     import tensorflow as tf
 
-DEFAULT_MEMORY = 64 * 2**20
+DEFAULT_MEMORY = 32 * 2**20
 """Bytes of values in memory at once: what is read whole before anything changes, and what is in flight if there is more."""
 
 
