@@ -48,7 +48,7 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, 
 
     Roots that stand before every name of a side are tried first, beside none at all. One that stands before some of
     them, as of a model that wraps another, is set aside only if nothing matches otherwise; if it makes as much meet as what
-    does match, then it is a rival, unless nothing that meets has one shape.
+    does match, then it is a rival.
     """
     roots = [
         root for root in product([(), *_covering(theirs)], [(), *_covering(ours)]) if _may_be_root(root, ours, theirs)
@@ -60,7 +60,7 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, 
     best = _best(fitting, len(_entries(ours)), len(_entries(theirs)))
     if not tops or len(best) > 1 or _needs_no_root(best[0], ours, theirs):
         return best
-    rivals = [top for top in _tops(ours, theirs, best[0].root) if _is_rival(top, best[0]) and _may_load(top, are_alike)]
+    rivals = [top for top in _tops(ours, theirs, best[0].root) if _is_rival(top, best[0], are_alike)]
     return sorted([*best, *rivals], key=lambda each: len(each.pairs), reverse=True)
 
 
@@ -72,15 +72,18 @@ def _needs_no_root(best: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) 
     return is_named or len({t for t, _ in best.pairs}) == len(_entries(ours))
 
 
-def _is_rival(top: Alignment, best: Alignment) -> bool:
-    """Say whether what meets further down speaks against what meets: anything against numbers, as much against a name."""
+def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
+    """Say whether what meets further down speaks against what meets: anything against numbers, as much against a name.
+
+    Other tensors for the same variables do not if none has the shape of its variable. Other variables for the same tensors
+    do, whatever their shape: a layer that was made wider is still that layer.
+    """
     if top.pairs <= best.pairs:
         return False
-    return not best.is_told or (top.is_evident and len(top.pairs) >= len(best.pairs))
-
-
-def _may_load(found: Alignment, are_alike: AreAlike) -> bool:
-    return any(are_alike(t, s) for t, s in found.pairs)
+    if not top.sources & best.sources and not any(are_alike(t, s) for t, s in top.pairs):
+        return False
+    is_named = top.is_evident or any(is_said(key) for _, _, key in top.met if len(key) > 1)
+    return not best.is_told or (top.is_told and is_named and len(top.pairs) >= len(best.pairs))
 
 
 def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:

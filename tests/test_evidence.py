@@ -192,6 +192,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"b/head/w": AMBIGUOUS, "new/w": MISSING},
     ),
+    "a head of its own in a model that wraps another twice": (
+        [attribute("head/w"), attribute("outer/body/head/w")],
+        [attribute("head/w"), attribute("gone/w")],
+        {},
+        {"head/w": AMBIGUOUS, "outer/body/head/w": AMBIGUOUS},
+    ),
+    "a head of its own, and the one that the file means is wider now": (
+        [attribute("head/w"), attribute("body/head/w", shape=(5,))],
+        [attribute("head/w"), attribute("gone/w")],
+        {},
+        {"head/w": AMBIGUOUS, "body/head/w": AMBIGUOUS},
+    ),
     "names below a root, and numbers that meet without one": (
         [attribute("body/g/w"), attribute("body/c/w"), nameless("body/dense_1/w"), nameless("dense_2/w")],
         [attribute("g/w"), attribute("c/w"), nameless("dense/w"), attribute("gone/w")],
