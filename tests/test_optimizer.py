@@ -369,10 +369,6 @@ def test_live_model_gives_its_state() -> None:
     assert_same(of_layers(state(target), "ac"), of_layers(state(source), "ac"))
 
 
-@pytest.mark.skipif(
-    tuple(map(int, keras.__version__.split(".")[:2])) < (3, 10),
-    reason="an older Keras 3 does not tell; nothing is loaded",
-)
 def test_names_with_underscores_are_no_riddle(tmp_path: Path) -> None:
     """``a_b`` with ``c`` and ``a`` with ``b_c`` make one name; the optimizer's own list of variables tells them apart."""
 
@@ -390,9 +386,11 @@ def test_names_with_underscores_are_no_riddle(tmp_path: Path) -> None:
         return step(model)
 
     source, target = odd(("c", "a_b"), ("b_c", "a")), odd(("b_c", "a"), ("c", "a_b"))
+    lists = source.optimizer._trackable_children()["_momentums"]._trackable_children()
+    expected = state(source if lists else target)  # Keras 3.3 does not show its lists: then nobody can tell.
     pr.restore_subset(target, saved(tmp_path, source), optimizer=True)
-    ours, theirs = state(target), state(source)
-    assert_same(ours, {name: theirs[name] for name in ours})
+    ours = state(target)
+    assert_same(ours, {name: expected[name] for name in ours})
 
 
 @pytest.mark.parametrize("make", [keras.optimizers.Adam, tf_keras.optimizers.Adam, tf_keras.optimizers.legacy.Adam])
