@@ -7,32 +7,14 @@ settled for each variable. `docs/matching.md` argues why no single edit of a mod
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
-from partial_restore._align import Alignment, alignments, is_certain, rivals_of, root_texts
-from partial_restore._keys import (
-    AUTOMATIC,
-    MODELS,
-    VARIABLES,
-    Below,
-    Key,
-    Row,
-    below,
-    by_key,
-    is_said,
-    keyed,
-    uniquified,
-    unnumbered,
-)
+from partial_restore._keys import AUTOMATIC, uniquified
+from partial_restore._said import MOST_CANDIDATES, Said, Sides, said_by
 from partial_restore._select import Renamed
-from partial_restore._settle import Claim, Grade, Kind, Settled, Tells, contested, filled, settled_by
-from partial_restore._siblings import disproved, is_below
-from partial_restore._types import Entry, Name
-
-MOST_CANDIDATES = 64
-"""Candidates kept for a variable that cannot be decided."""
+from partial_restore._settle import Claim, Grade, Settled, Tells, contested, filled, settled_by
+from partial_restore._types import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,38 +30,20 @@ class Pairing:
     roots: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Sides:
-    """The entries of both sides, what rename made of the tensors, and what names are numbered with."""
-
-    targets: Sequence[Entry]
-    sources: Sequence[Entry]
-    renamed: Sequence[Renamed | None]
-    bases: Collection[str]
-
-    @cached_property
-    def has_paths(self) -> bool:
-        """Whether something but what it was called leads to a tensor of the file."""
-        return any(each.paths for each in self.sources)
-
-    def are_alike(self, t: int, s: int) -> bool:
-        return self.targets[t].shape == self.sources[s].shape
-
-
 def pair(
     targets: Sequence[Entry], sources: Sequence[Entry], renamed: Sequence[Renamed | None], automatic: Collection[str]
 ) -> Pairing:
     """Return the candidates of every variable. Indices stand for entries of the two sequences."""
     everyone = (name for entry in (*targets, *sources) for name in entry.paths)
-    sides = _Sides(targets, sources, renamed, AUTOMATIC | frozenset(automatic) | uniquified(everyone))
-    by_path, by_given = _said_by("paths", sides), _said_by("given", sides)
+    sides = Sides(targets, sources, renamed, AUTOMATIC | frozenset(automatic) | uniquified(everyone))
+    by_path, by_given = said_by("paths", sides), said_by("given", sides)
     placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
     given = _but_moved(by_given.claims, by_path, placed, unplaced)
     claims = [*by_path.claims, *_contested_scopes(given, by_path.claims, unplaced, sides)]
     tells = Tells(placed, unplaced, is_same=by_given.is_whole, are_paths=by_given.met < by_path.met)
     settled = contested(settled_by(claims, tells), claims)
-    by_op = _said_by("ops", sides) if any(entry.ops for entry in targets) else _Said()
+    by_op = said_by("ops", sides) if any(entry.ops for entry in targets) else Said()
     nameless: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for s, entry in enumerate(sources):
         if entry.nameless and renamed[s] is None:
@@ -89,27 +53,8 @@ def pair(
     return Pairing(filled(settled, claims, _but_short(by_op.claims, by_path)), rules, nameless, tuple(roots))
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What the names of one kind claim, and the roots that were set aside to compare them.
-
-    The variables that ``met`` a tensor of their shape, and whether all of both sides did, so that it is the same model;
-    the tensors of which a name is ``told`` in full.
-    """
-
-    claims: Sequence[Claim] = ()
-    roots: Sequence[str] = ()
-    met: frozenset[int] = frozenset()
-    is_whole: bool = False
-    told: frozenset[int] = frozenset()
-
-    @property
-    def named(self) -> set[tuple[int, int]]:
-        return {(claim.target, claim.source) for claim in self.claims if claim.grade is Grade.NAMED}
-
-
 def _but_moved(
-    given: Sequence[Claim], by_path: _Said, placed: Collection[int], unplaced: Collection[int]
+    given: Sequence[Claim], by_path: Said, placed: Collection[int], unplaced: Collection[int]
 ) -> list[Claim]:
     """Leave undecided a given name where the file tells in full that its layer stood elsewhere.
 
@@ -128,7 +73,7 @@ def _but_moved(
     ]
 
 
-def _but_short(ops: Sequence[Claim], by_path: _Said) -> list[Claim]:
+def _but_short(ops: Sequence[Claim], by_path: Said) -> list[Claim]:
     """Leave undecided short names that no path repeats, where a path of the file shows that it does not shorten them."""
     named = by_path.named
     is_short = not ops or named <= {(claim.target, claim.source) for claim in ops}
@@ -140,52 +85,8 @@ def _but_short(ops: Sequence[Claim], by_path: _Said) -> list[Claim]:
     ]
 
 
-def _said_by(kind: Kind, sides: _Sides) -> _Said:
-    ours = keyed(
-        ((t, name, 0) for t, entry in enumerate(sides.targets) for name in _names(entry, kind)),
-        sides.bases,
-        is_target=True,
-    )
-    theirs = keyed(
-        ((s, name, pins) for s in range(len(sides.sources)) for name, pins in _source_names(sides, s, kind)),
-        sides.bases,
-        is_target=False,
-    )
-    claims = list(_renamed_claims(ours, theirs, sides, kind)) if any(sides.renamed) else []
-    free = [row for row in theirs if sides.renamed[row.entry] is None]
-    found = alignments(ours, free, sides.are_alike, tops=kind == "paths")
-    if not is_certain(found, free):
-        claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for each in found for t, s in each.pairs)
-        return _Said(claims)
-    best = found[0]
-    claims.extend(_claims(ours, best, sides, kind))
-    rivals = [pair for each in rivals_of(found) for pair in each.pairs]
-    met = frozenset(t for t, s in best.pairs if sides.are_alike(t, s))
-    return _Said(
-        _doubted(claims, rivals, sides, kind),
-        tuple(root_texts(best.root)),
-        met,
-        kind == "given" and _is_whole(best, sides),
-        frozenset(row.entry for row in free if is_said(row.key)),
-    )
-
-
-def _doubted(claims: list[Claim], rivals: Iterable[tuple[int, int]], sides: _Sides, kind: Kind) -> list[Claim]:
-    """Leave undecided where the alignment that decides and a rival of it would give one tensor to different variables."""
-    pairs = {(claim.target, claim.source) for claim in claims if claim.grade is not Grade.UNDECIDED}
-    other = {(t, s) for t, s in rivals if (t, s) not in pairs and sides.are_alike(t, s)}
-    targets, sources = {t for t, _ in other}, {s for _, s in other}
-    doubtful = [
-        replace(claim, grade=Grade.UNDECIDED)
-        if claim.grade is not Grade.SAID and (claim.target in targets or claim.source in sources)
-        else claim
-        for claim in claims
-    ]
-    return [*doubtful, *(Claim(t, s, Grade.UNDECIDED, kind) for t, s in other)]
-
-
 def _contested_scopes(
-    claims: Sequence[Claim], by_path: Sequence[Claim], unplaced: Collection[int], sides: _Sides
+    claims: Sequence[Claim], by_path: Sequence[Claim], unplaced: Collection[int], sides: Sides
 ) -> Sequence[Claim]:
     """Leave undecided a tensor without a path that is called after a scope in which other variables lie, and not this one.
 
@@ -206,121 +107,8 @@ def _contested_scopes(
     return found
 
 
-def _is_in_scope(sides: _Sides, t: int, s: int) -> bool:
+def _is_in_scope(sides: Sides, t: int, s: int) -> bool:
     """Say whether a path of a variable begins and ends as the given name of a tensor does."""
     scope = sides.sources[s].given[0].segments
     paths = (path.segments for path in sides.targets[t].paths)
     return any(path[: len(scope) - 1] == scope[:-1] and path[-1] == scope[-1] for path in paths)
-
-
-def _names(entry: Entry, kind: Kind) -> tuple[Name, ...]:
-    return entry.paths if kind == "paths" else entry.given if kind == "given" else entry.ops
-
-
-def _source_names(sides: _Sides, s: int, kind: Kind) -> Iterable[tuple[Name, int]]:
-    renamed, entry = sides.renamed[s], sides.sources[s]
-    if renamed is not None:
-        return renamed.names
-    names = _names(entry, kind)
-    if kind == "paths" and not sides.has_paths:
-        names = entry.given  # A file in which nothing leads to a tensor but what it was called.
-    return () if entry.nameless else [(name, 0) for name in names]
-
-
-def _renamed_claims(ours: Sequence[Row], theirs: Sequence[Row], sides: _Sides, kind: Kind) -> Iterator[Claim]:
-    """Yield what the caller renamed: the segments that a rule spelled out are compared as they stand."""
-    shown = ((t, name, 0) for t, entry in enumerate(sides.targets) for name in entry.shown)
-    known = [*ours, *keyed(shown, sides.bases, is_target=True)]
-    moved = [row for row in theirs if sides.renamed[row.entry] is not None]
-    pins = {(s, name.segments): pinned for s, rule in enumerate(sides.renamed) if rule for name, pinned in rule.names}
-    for depth in set(pins.values()):
-        here = by_key((row.entry, row.segments[:depth] + row.key[depth:]) for row in known)
-        for row in moved:
-            if pins[row.entry, row.segments] == depth:
-                fits = here.get(row.key, ())
-                grade = Grade.SAID if len(fits) == 1 else Grade.UNDECIDED
-                yield from (Claim(t, row.entry, grade, kind) for t in fits)
-    yield from _undecided_claims(below(known), below(moved), sides, kind)
-
-
-def _claims(ours: Sequence[Row], found: Alignment, sides: _Sides, kind: Kind) -> Iterator[Claim]:
-    """Yield what the names say under an alignment of roots."""
-    spread = _spread(ours, sides.targets) if kind == "given" else set()
-    is_loose = kind == "ops" and not _is_whole(found, sides)  # Short numbers count only if all of them agree.
-    wrong = disproved(found.ours, found.theirs, found.met, sides.are_alike)
-    new = set() if found.is_told else _unmet(found, sides)
-
-    def is_doubtful(t: int, key: Key) -> bool:
-        return is_loose or t in spread or is_below(key, wrong) or (key[-1], sides.targets[t].shape) in new
-
-    for t, s, key in found.met:
-        if is_said(key) or (kind == "given" and t not in spread and _is_named_but_for_models(key)):
-            yield Claim(t, s, Grade.NAMED, kind)
-        else:
-            yield Claim(t, s, Grade.UNDECIDED if is_doubtful(t, key) else Grade.NUMBERED, kind)
-    yield from _undecided_claims(found.ours, found.theirs, sides, kind)
-
-
-def _unmet(found: Alignment, sides: _Sides) -> set[tuple[object, tuple[int, ...]]]:
-    """Return what variables are called that meet nothing, and their shapes: one of them may have got its name since."""
-    met = {t for t, _ in found.pairs}
-    return {(key[-1], sides.targets[t].shape) for t, key in found.ours.rows if t not in met and _is_of_named_layer(key)}
-
-
-def _is_of_named_layer(key: Key) -> bool:
-    above = [part for part in key[:-1] if part != VARIABLES]
-    return bool(above) and isinstance(above[-1], str)
-
-
-def _is_named_but_for_models(key: Key) -> bool:
-    """Say whether all of a key was chosen but the names of models around the layer, each the only one of its class."""
-    numbered = [part for part in key if not isinstance(part, str)]
-    are_models = all(part[2] == 1 and part[0] and (part[0] in MODELS or part[0] not in AUTOMATIC) for part in numbered)
-    return are_models and len(key) > len(numbered) + 1
-
-
-def _is_whole(found: Alignment, sides: _Sides) -> bool:
-    """Say whether every variable meets a tensor of its shape and every tensor a variable: then it is the same model."""
-    targets, sources = found.ours.entries, found.theirs.entries
-    pairs = dict(found.pairs)
-    whole = len(pairs) == len(found.pairs) == len(targets) == len(sources) == len(found.sources)
-    return whole and all(sides.are_alike(t, s) for t, s in pairs.items())
-
-
-def _spread(ours: Sequence[Row], targets: Sequence[Entry]) -> set[int]:
-    """Return the variables whose given names number layers of several containers in one row.
-
-    Keras names the layers of an inner Functional model without the model: such a number is no place in anything.
-    """
-    homes: dict[tuple[tuple[str, ...], str], set[tuple[str, ...]]] = defaultdict(set)
-    members: dict[tuple[tuple[str, ...], str], set[int]] = defaultdict(set)
-    for row in ours:
-        for i, part in enumerate(row.key):
-            if not isinstance(part, str) and targets[row.entry].paths:
-                scope = row.segments[:i], part[0]
-                homes[scope].add(_home(targets[row.entry].paths[0], len(row.key) - 1 - i))
-                members[scope].add(row.entry)
-    return {t for scope, found in homes.items() if len(found) > 1 for t in members[scope]}
-
-
-def _home(path: Name, below: int) -> tuple[str, ...]:
-    """Return what holds the layer that stands ``below`` segments above the end; a list is not a holder of its own."""
-    place = max(0, len(path.segments) - 1 - below)
-    while place and path.segments[place].isdecimal():
-        place -= 1
-    return path.segments[:place]
-
-
-def _undecided_claims(ours: Below, theirs: Below, sides: _Sides, kind: Kind) -> Iterator[Claim]:
-    """Yield what a name fits without identifying: a name that several share, and numbers that do not align."""
-    for key in ours.index.keys() & theirs.index.keys():
-        if len(ours.index[key]) > 1 or len(theirs.index[key]) > 1:
-            fits = sorted(theirs.index[key])[:MOST_CANDIDATES]
-            yield from (Claim(t, s, Grade.UNDECIDED, kind) for t in ours.index[key] for s in fits)
-    loose: dict[tuple[object, ...], list[int]] = defaultdict(list)
-    for s, key in theirs.numbered:
-        loose[(*unnumbered(key), sides.sources[s].shape)].append(s)
-    for t, key in ours.numbered:
-        if key not in theirs.index:
-            fits = loose.get((*unnumbered(key), sides.targets[t].shape), [])[:MOST_CANDIDATES]
-            yield from (Claim(t, s, Grade.UNDECIDED, kind) for s in fits)
