@@ -198,6 +198,11 @@ class Below:
         """The rows of which not all was chosen."""
         return [(entry, key) for entry, key in self.rows if not is_said(key)]
 
+    @cached_property
+    def numbered_within(self) -> Sequence[tuple[int, Key]]:
+        """The rows of layers that were all chosen, of whose variables only the number is known."""
+        return [(entry, key) for entry, key in self.rows if key[-2:-1] == (VARIABLES,) and is_said(key)]
+
 
 def below(rows: Iterable[Row], root: Prefix = ()) -> Below:
     """Return the rows under a root."""
@@ -240,4 +245,6 @@ def is_said(key: Key) -> bool:
 
 
 def unnumbered(key: Key) -> Key:
-    return tuple(part if isinstance(part, str) else (part[0], 0, 0, 0) for part in key)
+    """Return the key without its numbers; that of a variable goes only where nothing else is one."""
+    blurred = tuple(part if isinstance(part, str) else (part[0], 0, 0, 0) for part in key)
+    return blurred if blurred != key else (*key[:-1], "")

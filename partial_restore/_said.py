@@ -219,9 +219,9 @@ def _undecided_claims(ours: Below, theirs: Below, sides: Sides, kind: Kind) -> I
             fits = sorted(theirs.index[key])[:MOST_CANDIDATES]
             yield from (Claim(t, s, Grade.UNDECIDED, kind) for t in ours.index[key] for s in fits)
     loose: dict[tuple[object, ...], list[int]] = defaultdict(list)
-    for s, key in theirs.numbered:
+    for s, key in (*theirs.numbered, *theirs.numbered_within):
         loose[(*unnumbered(key), sides.sources[s].shape)].append(s)
-    for t, key in ours.numbered:
+    for t, key in (*ours.numbered, *ours.numbered_within):
         if key not in theirs.index:
             fits = loose.get((*unnumbered(key), sides.targets[t].shape), [])[:MOST_CANDIDATES]
             yield from (Claim(t, s, Grade.UNDECIDED, kind) for s in fits)
