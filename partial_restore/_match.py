@@ -39,7 +39,7 @@ def pair(
     by_path, by_given = said_by("paths", sides), said_by("given", sides)
     placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
-    given = _but_moved(by_given.claims, by_path, placed, unplaced)
+    given = _but_moved(_but_elsewhere(by_given, by_path, unplaced), by_path, placed, unplaced)
     claims = [*by_path.claims, *_contested_scopes(given, by_path.claims, unplaced, sides)]
     tells = Tells(placed, unplaced, is_same=by_given.is_whole, are_paths=by_given.met < by_path.met)
     settled = contested(settled_by(claims, tells), claims)
@@ -50,7 +50,8 @@ def pair(
             nameless[entry.shape].append(s)
     rules = {s: rule.rule for s, rule in enumerate(renamed) if rule}
     roots = dict.fromkeys((*by_path.roots, *by_given.roots, *by_op.roots))
-    return Pairing(filled(settled, claims, _but_short(by_op.claims, by_path)), rules, nameless, tuple(roots))
+    short = _but_short(_but_elsewhere(by_op, by_path, unplaced), by_path)
+    return Pairing(filled(settled, claims, short), rules, nameless, tuple(roots))
 
 
 def _but_moved(
@@ -70,6 +71,24 @@ def _but_moved(
         and (claim.target, claim.source) not in named
         else claim
         for claim in given
+    ]
+
+
+def _but_elsewhere(said: Said, by_path: Said, unplaced: Collection[int]) -> Sequence[Claim]:
+    """Leave undecided a given name that may as well be a path, and leads to another variable then.
+
+    The model around a saved one may have a layer of its own that is called as one of that.
+    """
+    if said.is_whole:
+        return said.claims
+    led: dict[int, set[int]] = defaultdict(set)
+    for t, s in by_path.open:
+        led[s].add(t)
+    return [
+        replace(claim, grade=Grade.UNDECIDED)
+        if claim.grade is Grade.NAMED and claim.source in unplaced and led[claim.source] - {claim.target}
+        else claim
+        for claim in said.claims
     ]
 
 

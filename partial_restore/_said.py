@@ -56,7 +56,7 @@ class Said:
     """What the names of one kind claim, and the roots that were set aside to compare them.
 
     The variables that ``met`` a tensor of their shape, and whether all of both sides did, so that it is the same model;
-    the tensors of which a name is ``told`` in full.
+    the tensors of which a name is ``told`` in full; the variables and tensors of one shape that roots leave ``open``.
     """
 
     claims: Sequence[Claim] = ()
@@ -64,6 +64,7 @@ class Said:
     met: frozenset[int] = frozenset()
     is_whole: bool = False
     told: frozenset[int] = frozenset()
+    open: frozenset[tuple[int, int]] = frozenset()
 
     @property
     def named(self) -> set[tuple[int, int]]:
@@ -85,25 +86,31 @@ def said_by(kind: Kind, sides: Sides) -> Said:
     free = [row for row in theirs if sides.renamed[row.entry] is None]
     found = alignments(ours, free, sides.are_alike, tops=kind == "paths")
     if not is_certain(found, free):
-        claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for each in found for t, s in each.pairs)
-        return Said(claims)
+        either = {pair for each in found for pair in each.pairs}
+        claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in either)
+        return Said(claims, open=_alike(either, sides))
     best = found[0]
     claims.extend(_claims(ours, best, sides, kind))
-    rivals = [pair for each in rivals_of(found) for pair in each.pairs]
+    rivals = _alike((pair for each in rivals_of(found) for pair in each.pairs), sides)
     met = frozenset(t for t, s in best.pairs if sides.are_alike(t, s))
     return Said(
-        _doubted(claims, rivals, sides, kind),
+        _doubted(claims, rivals, kind),
         tuple(root_texts(best.root)),
         met,
         kind == "given" and _is_whole(best, sides),
         frozenset(row.entry for row in free if is_said(row.key)),
+        rivals,
     )
 
 
-def _doubted(claims: list[Claim], rivals: Iterable[tuple[int, int]], sides: Sides, kind: Kind) -> list[Claim]:
+def _alike(pairs: Iterable[tuple[int, int]], sides: Sides) -> frozenset[tuple[int, int]]:
+    return frozenset((t, s) for t, s in pairs if sides.are_alike(t, s))
+
+
+def _doubted(claims: list[Claim], rivals: Collection[tuple[int, int]], kind: Kind) -> list[Claim]:
     """Leave undecided where the alignment that decides and a rival of it would give one tensor to different variables."""
     pairs = {(claim.target, claim.source) for claim in claims if claim.grade is not Grade.UNDECIDED}
-    other = {(t, s) for t, s in rivals if (t, s) not in pairs and sides.are_alike(t, s)}
+    other = {pair for pair in rivals if pair not in pairs}
     targets, sources = {t for t, _ in other}, {s for _, s in other}
     doubtful = [
         replace(claim, grade=Grade.UNDECIDED)

@@ -302,6 +302,21 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"g/vars/0": MISMATCHED, "h/vars/0": "h/vars/0"},
     ),
+    "variables by number of a layer that has one less now": (
+        [stored("g/vars/0", (3, 2)), stored("h/vars/0")],
+        [stored("g/vars/0", (3, 2)), stored("g/vars/1"), stored("h/vars/0")],
+        {},
+        {"g/vars/0": AMBIGUOUS, "h/vars/0": "h/vars/0"},
+    ),
+    "a name in the model around that is a path in the model within": (
+        [
+            replace(attribute("blocks/0/w"), given=(name_of("net/fc/w"),)),
+            *(attribute(f"backbone/{each}/w") for each in ("fc", "d", "blocks/0")),
+        ],
+        [tensor("fc/w"), tensor("d/w"), tensor("blocks/0/w"), tensor("g/w")],
+        {},
+        dict.fromkeys(["blocks/0/w", *(f"backbone/{each}/w" for each in ("fc", "d", "blocks/0"))], AMBIGUOUS),
+    ),
     "a recurrent layer without a kernel for its state": (
         [attribute("rnn/kernel"), attribute("rnn/recurrent_kernel"), attribute("rnn/bias")],
         [attribute("rnn/kernel"), attribute("rnn/bias")],
