@@ -10,17 +10,18 @@ import pytest
 from generated.cases import case_of, held, judge, ours, rebuild, save
 from generated.files import FORMATS
 from generated.oracle import Side, certain, unseen
-from generated.specs import Layer
+from generated.specs import RICH, Layer
 
 ALL_FORMATS = pytest.mark.skipif(
     tuple(map(int, keras.__version__.split(".")[:2])) < (3, 10), reason="this Keras does not write all formats"
 )
 CASES = 200
 CHUNK = 10
+FIRST = [*range(0, CASES, CHUNK), *range(RICH, RICH + CASES, CHUNK)]
 
 
 @ALL_FORMATS
-@pytest.mark.parametrize("first", range(0, CASES, CHUNK))
+@pytest.mark.parametrize("first", FIRST)
 def test_no_value_goes_to_a_variable_of_another_origin(first: int, tmp_path: Path) -> None:
     defects = []
     for seed in range(first, first + CHUNK):
@@ -93,7 +94,7 @@ def test_a_layer_that_was_renamed_is_another_one() -> None:
 HARD = (
     20177, 20983, 30151, 30682, 31082, 31296, 31977, 40195, 41431, 50236, 50846, 51254, 51960, 90492, 110293, 110319,
     112957, 120359, 120561, 121577, 140440, 140858, 141077,
-    150281, 150653, 151794,
+    150281, 150653, 151794, 200043,
 )  # fmt: skip
 """Seeds at which a value went astray once, or a layer with a name was missed."""
 

@@ -40,8 +40,9 @@ def swap(draw: Draw, model: Layer) -> Layer:
 def rename(draw: Draw, model: Layer) -> Layer:
     """Give a layer another name, or a first one, or none; a subclassed model keeps it under another attribute."""
     layer = _any_layer(draw, model)
-    name = None if draw.chance.random() < 0.2 else f"renamed{layer.uid}"
-    return changed(model, layer.uid, lambda each: replace(each, name=name, key=each.key and f"renamed{layer.uid}"))
+    new = draw.name(f"renamed{layer.uid}")
+    name = None if draw.chance.random() < 0.2 else new
+    return changed(model, layer.uid, lambda each: replace(each, name=name, key=each.key and new))
 
 
 def freeze(draw: Draw, model: Layer) -> Layer:
@@ -72,17 +73,29 @@ def share(draw: Draw, model: Layer) -> Layer:
     return _with_members(model, home, (*home.members[:at], first, *home.members[at + 1 :]))
 
 
+def reconfigure(draw: Draw, model: Layer) -> Layer:
+    """Take the bias of a dense layer, or give it one."""
+    layer = _any_layer(draw, model)
+    if layer.kind != "dense":
+        return model
+    return changed(model, layer.uid, lambda each: replace(each, has_bias=not each.has_bias))
+
+
 def wrap(draw: Draw, model: Layer) -> Layer:
     return draw.wrapper(model)
 
 
 EDITS: tuple[Edit, ...] = (insert, append, remove, swap, rename, freeze, retype, widen, share, wrap)
 _DRAWN = (*EDITS, insert, remove, swap)
+_RICH = (*_DRAWN, reconfigure, rename, wrap)
 
 
-def edited(draw: Draw, model: Layer, count: int, among: Sequence[Edit] = _DRAWN) -> tuple[Layer, tuple[str, ...]]:
+def edited(draw: Draw, model: Layer, count: int, among: Sequence[Edit] | None = None) -> tuple[Layer, tuple[str, ...]]:
     """Return the model after so many edits, and what they were; the model itself is not removed from its wrapper."""
     saved = model.uid
+    among = among or (_RICH if draw.is_rich else _DRAWN)
+    if draw.is_rich:
+        draw.old_names = sorted({name for each in model.walk() for name in (each.name, each.key) if name})
     done: list[str] = []
     for _ in range(_TRIES):
         if len(done) == count:

@@ -144,16 +144,23 @@ def _container(spec: Layer, layers: dict[int, Any], widths: Mapping[int, int]) -
     inputs = Layers.Input(_input_shape(spec, widths[spec.uid]))
     if spec.kind == "sequential":
         return keras.Sequential([*([inputs] if spec.builds else []), *(layer for _, layer in steps)], name=spec.name)
-    x = inputs
-    for _, layer in steps:
+    return keras.Model(inputs, _joined(spec, inputs, [layer for _, layer in steps]), name=spec.name)
+
+
+def _joined(spec: Layer, x: Any, layers: Sequence[Any]) -> Any:
+    """Return the output of layers one behind the other, or the sum of those of branches."""
+    if spec.parallel:
+        ends = [applied(layer, x) for layer in layers]
+        return Layers.Add()(ends) if len(ends) > 1 else ends[0]
+    for layer in layers:
         x = applied(layer, x)
-    return keras.Model(inputs, x, name=spec.name)
+    return x
 
 
 def _leaf(spec: Layer) -> Any:
     width, name = spec.width, spec.name
     made: dict[str, Any] = {
-        "dense": lambda: Layers.Dense(width, name=name),
+        "dense": lambda: Layers.Dense(width, use_bias=spec.has_bias, name=name),
         "einsum": lambda: Layers.EinsumDense("abc,cd->abd", (None, width), bias_axes="d", name=name),
         "conv": lambda: Layers.Conv1D(width, 1, name=name),
         "separable": lambda: Layers.SeparableConv1D(width, 1, name=name),
@@ -163,6 +170,10 @@ def _leaf(spec: Layer) -> Any:
         "gru": lambda: Layers.GRU(width, return_sequences=True, name=name),
         "attention": lambda: Layers.MultiHeadAttention(1, WIDTH, name=name),
         "embedding": lambda: Layers.Embedding(7, width, name=name),
+        "bidirectional": lambda: Layers.Bidirectional(
+            Layers.LSTM(width, return_sequences=True), merge_mode="ave", name=name
+        ),
+        "time_distributed": lambda: Layers.TimeDistributed(Layers.Dense(width), name=name),
         "relu": lambda: Layers.ReLU(name=name),
         "dropout": lambda: Layers.Dropout(0.1, name=name),
     }

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from generated.files import ARRAYS, CHECKPOINTS, LABELLED
-from generated.specs import Layer
+from generated.specs import WRAPPERS, Layer
 
 Label = tuple[str, ...]
 """A given name, or the class by which layers without names are counted."""
@@ -107,7 +107,18 @@ def certain(saved: Side, edited: Side) -> set[int]:
         )  # Where a name stands twice, a model within another explains the file only if it explains all of it.
     if is_wrapped and len({path[0] for uid in certain_paths & has_variables if (path := before[uid])}) < 2:
         return set()  # One layer that the file knows may be anywhere.
-    return certain_paths - retyped  # A layer of another class is another one, whatever of it is called the same.
+    # A layer of another class is another one, whatever of it is called the same.
+    return certain_paths - retyped - _blurred(saved, edited)
+
+
+def _blurred(saved: Side, edited: Side) -> set[int]:
+    """Return the layers with a name of which a format tells too little: how it numbers their variables, or who is in them."""
+    layers = {each.uid: each for each in saved.spec.walk()}
+    if saved.form in ARRAYS:
+        return {uid for uid, each in layers.items() if each.kind in WRAPPERS}  # The layer within has no name.
+    if saved.form in LABELLED:
+        return {each.uid for each in edited.spec.walk() if each.has_bias != layers.get(each.uid, each).has_bias}
+    return set()
 
 
 def _has_echo(spec: Layer) -> bool:
@@ -193,7 +204,8 @@ def _in_order(
         for mine, yours in zip(ours[label], theirs[label], strict=False):
             if mine.is_container and mine.kind == yours.kind and (is_same or is_alone):
                 pairs.extend(_in_order(saved, edited, yours, mine, inner))
-            elif is_same and not is_given:
+            elif (is_same and not is_given) or (is_given and mine.uid != yours.uid):
+                # Who takes the name of another layer, in its place, is that layer.
                 pairs.append((mine.uid, yours.uid))
     return [*pairs, *_flattened(saved, edited, inner)]
 

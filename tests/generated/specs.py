@@ -18,6 +18,12 @@ KEEP_WIDTH = ("batch_norm", "layer_norm", "attention", "relu", "dropout")
 """Kinds whose output is as wide as their input."""
 VARIABLELESS = ("relu", "dropout")
 _KINDS = "dense dense dense dense einsum conv separable batch_norm layer_norm lstm gru attention relu dropout".split()
+WRAPPERS = ["bidirectional", "time_distributed"]
+RICH = 200_000
+"""From this seed on models have more kinds of layers and branches, and new layers may take the names of old ones.
+
+Seeds below go on to draw what they drew when something went wrong at them.
+"""
 _NAMES = "a b c d e f g h fc block head".split()
 
 
@@ -26,7 +32,8 @@ class Layer:
     """A layer or a model. The same ``uid`` twice is one layer that is used twice.
 
     ``name`` is what its user calls it, None if Keras does; ``key`` and ``home`` say how a subclassed model keeps it.
-    A model ``builds`` if it knows its variables before it is called; ``backwards`` makes its layers last to first.
+    A model ``builds`` if it knows its variables before it is called; ``backwards`` makes its layers last to first;
+    the members of a ``parallel`` one are branches, of which it returns the sum.
     """
 
     uid: int
@@ -39,6 +46,8 @@ class Layer:
     members: tuple[Layer, ...] = ()
     builds: bool = True
     backwards: bool = False
+    parallel: bool = False
+    has_bias: bool = True
 
     @property
     def is_container(self) -> bool:
@@ -74,8 +83,11 @@ class Draw:
         self.chance = random.Random(seed)  # noqa: S311  A fixed seed, not a secret.
         self._uids = itertools.count(1)
         self.named = self.chance.choice([0.0, 0.0, 0.5, 0.8, 1.0])
-        few = self.chance.sample(_KINDS, 2)
-        self._kinds = self.chance.choice([_KINDS, few, ["dense"], ["dense", *few]])
+        self.is_rich = seed >= RICH
+        self.old_names: Sequence[str] = ()
+        kinds = [*_KINDS, *WRAPPERS] if self.is_rich else _KINDS
+        few = self.chance.sample(kinds, 2)
+        self._kinds = self.chance.choice([kinds, few, ["dense"], ["dense", *few]])
 
     def model(self) -> Layer:
         """Return a model of two to five layers, some of which are models."""
@@ -83,14 +95,18 @@ class Draw:
         return self._container(kind, depth=0)
 
     def layer(self, home: Layer, depth: int = 2) -> Layer:
-        """Return a layer that may stand in ``home``, with a name that nothing in it bears or bore."""
+        """Return a layer that may stand in ``home``, with a name that nothing in it bears."""
         if depth < 2 and self.chance.random() < 0.25:
             made = self._container(self.chance.choice(CONTAINERS), depth + 1)
         else:
             kinds = [kind for kind in self._kinds if home.kind != "sequential" or kind != "attention"]
             width = 5 if self.chance.random() < 0.05 else WIDTH
             made = Layer(next(self._uids), self.chance.choice(kinds or ["dense"]), width)
-        return self.placed(made, home, f"new{made.uid}")
+        return self.placed(made, home, self.name(f"new{made.uid}"))
+
+    def name(self, new: str) -> str:
+        """Return a new name, or at times one that some layer had when the model was saved."""
+        return self.chance.choice(self.old_names) if self.old_names and self.chance.random() < 0.4 else new
 
     def placed(self, layer: Layer, home: Layer, name: str) -> Layer:
         """Return the layer as ``home`` keeps it, by that name where it is given one."""
@@ -112,6 +128,8 @@ class Draw:
     def _container(self, kind: str, depth: int) -> Layer:
         chance = self.chance
         home = Layer(next(self._uids), kind, builds=chance.random() < 0.5, backwards=chance.random() < 0.2)
+        if self.is_rich and kind == "functional" and chance.random() < 0.3:
+            home = replace(home, parallel=True)
         names = chance.sample(_NAMES, 5)
         count = chance.randint(2, 5) if not depth else chance.randint(1, 3)
         members = [self.layer(home, depth) for _ in range(count)]
@@ -153,6 +171,7 @@ def _has_members_of_its_own(model: Layer) -> bool:
         and len(set(keys)) == len(keys)
         and is_once
         and not (model.kind == "sequential" and "attention" in kinds)
+        and not (model.parallel and "embedding" in {each.kind for each in model.walk()})
         and "embedding" not in {each.kind for member in model.members[1:] for each in member.walk()}
     )
 
@@ -165,6 +184,11 @@ def width_after(layer: Layer, width: int, widths: dict[int, int]) -> int:
     """
     if widths.setdefault(layer.uid, width) != width:
         raise ValueError(layer.uid)
+    if layer.parallel:
+        ends = {width_after(member, width, widths) for member in layer.members}
+        if len(ends) > 1:
+            raise ValueError(layer.uid)
+        return ends.pop()
     for member in layer.members:
         width = width_after(member, width, widths)
     return width if layer.is_container or layer.kind in KEEP_WIDTH else layer.width
@@ -172,8 +196,9 @@ def width_after(layer: Layer, width: int, widths: dict[int, int]) -> int:
 
 def shown(model: Layer, depth: int = 0) -> str:
     """Return the spec as indented text."""
-    flags = " ".join(flag for flag in ("frozen", "builds", "backwards") if getattr(model, flag))
+    flags = " ".join(flag for flag in ("frozen", "builds", "backwards", "parallel") if getattr(model, flag))
     place = f" {model.home} {model.key}" if model.key else ""
+    flags += "" if model.has_bias else " without bias"
     line = f"{'  ' * depth}#{model.uid} {model.kind}({model.width}) {model.name or '-'}{place} {flags}".rstrip()
     return "\n".join([line, *(shown(member, depth + 1) for member in model.members)])
 
