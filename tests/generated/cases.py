@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import partial_restore as pr
 from generated.edits import edited, freeze, share
 from generated.files import FORMATS, contents, is_writable
-from generated.models import Built, Owner, built, compiled
+from generated.models import Built, Owner, built, compiled, state_owners
 from generated.oracle import Side, certain, unseen
 from generated.specs import Draw, Layer, is_possible, shown
 from partial_restore._targets import open_target
@@ -37,9 +37,13 @@ class Case:
     is_compiled_later: bool
     starts_anew: bool
     ahead: int
+    optimizer: str = "Adam"
+    with_state: bool = False
 
     def __str__(self) -> str:
-        flags = [flag for flag in ("is_compiled", "is_compiled_later", "starts_anew") if getattr(self, flag)]
+        flags = [
+            flag for flag in ("is_compiled", "is_compiled_later", "starts_anew", "with_state") if getattr(self, flag)
+        ]
         return (
             f"seed {self.seed}: {self.form}, edits {', '.join(self.edits) or 'none'} {' '.join(flags)}\n"
             f"saved\n{shown(self.saved, 1)}\nedited\n{shown(self.edited, 1)}"
@@ -55,12 +59,17 @@ def case_of(seed: int) -> Case:
         saved, _ = edited(draw, saved, 2, (freeze, share))
     after, edits = edited(draw, saved, draw.chance.choice([0, 1, 1, 1, 2, 2, 3]))
     is_compiled = draw.chance.random() < 0.5
-    forms = [form for form in FORMATS if is_writable(form, saved, is_compiled=is_compiled)]
     chance = draw.chance
-    return Case(
-        seed, saved, after, edits, chance.choice(forms), is_compiled,
-        is_compiled_later=chance.random() < 0.3, starts_anew=chance.random() < 0.3, ahead=chance.choice([0, 0, 1, 2]),
+    form = chance.choice([form for form in FORMATS if is_writable(form, saved, is_compiled=is_compiled)])
+    is_compiled_later = chance.random() < (0.6 if draw.is_rich else 0.3)
+    case = Case(
+        seed, saved, after, edits, form, is_compiled, is_compiled_later,
+        starts_anew=chance.random() < 0.3, ahead=chance.choice([0, 0, 1, 2]),
     )  # fmt: skip
+    if not draw.is_rich or not is_compiled:
+        return case
+    optimizer = chance.choice(["Adam", "Adam", "SGD", "RMSprop"])
+    return replace(case, optimizer=optimizer, with_state=chance.random() < 0.7 and is_compiled_later)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +90,14 @@ def save(case: Case, folder: Path) -> Saved:
         keras.layers.Dense(1)
     made = built(case.saved)
     if case.is_compiled:
-        compiled(made)
-    values = held(made)
+        compiled(made, case.optimizer)
+    values = held(made, with_state=case.with_state)
     with quiet():
         checkpoint = FORMATS[case.form](made.model, folder)
-    return Saved(case, _side(made, case.form), checkpoint, values, contents(checkpoint))
+    known = contents(checkpoint)
+    if case.form == "live":
+        known |= {value.tobytes() for value in values.values()}
+    return Saved(case, _side(made, case.form), checkpoint, values, known)
 
 
 def rebuild(saved: Saved) -> Built:
@@ -94,12 +106,13 @@ def rebuild(saved: Saved) -> Built:
         keras.utils.clear_session(free_memory=False)
     made = built(saved.case.edited)
     if saved.case.is_compiled_later:
-        compiled(made)
+        compiled(made, saved.case.optimizer)
     return made
 
 
-def held(made: Built) -> Values:
-    return {owner: variable.numpy() for owner, variable in made.owners.items()}
+def held(made: Built, *, with_state: bool = False) -> Values:
+    owners = made.owners | state_owners(made) if with_state and getattr(made.model, "optimizer", None) else made.owners
+    return {owner: variable.numpy() for owner, variable in owners.items()}
 
 
 def state_of(made: Built) -> list[bytes]:
@@ -147,7 +160,8 @@ def judge(saved: Saved, made: Built, before: Values, after: Values, told: Mappin
         has_right = origin is not None and origin.shape == value.shape and origin.tobytes() in saved.held
         counts["had"] += has_right
         found = origins.get(value.tobytes())
-        is_sure = has_right and owner[0] in sure
+        is_state = "/" in owner[1]
+        is_sure = has_right and owner[0] in sure and not is_state
         if value.tobytes() == before[owner].tobytes():
             verdict = "missed certain" if is_sure else "missed" if has_right else "fresh"
         elif found is None:
@@ -159,7 +173,7 @@ def judge(saved: Saved, made: Built, before: Values, after: Values, told: Mappin
         reason = (told or {}).get(owner, "")
         if verdict.startswith("missed"):
             counts[f"{verdict}: {reason or 'untold'}"] += 1
-        counts[verdict] += 1
+        counts[f"state {verdict}" if is_state else verdict] += 1
         if verdict in ("wrong", "changed", "missed certain"):
             defects.append(f"{verdict}: {owner} holds {found}; told: {reason}")
     return Verdict(saved.case, counts, tuple(defects))
@@ -167,7 +181,8 @@ def judge(saved: Saved, made: Built, before: Values, after: Values, told: Mappin
 
 def ours(saved: Saved, made: Built) -> Verdict:
     """Restore with `restore_subset`, leaving out what it refuses, and judge."""
-    before, state = held(made), state_of(made)
+    with_state = saved.case.with_state
+    before, state = held(made, with_state=with_state), state_of(made)
     counts: Counter[str] = Counter()
     defects: list[str] = []
     exclude: list[str] = []
@@ -176,7 +191,11 @@ def ours(saved: Saved, made: Built) -> Verdict:
         try:
             with quiet():
                 report = pr.restore_subset(
-                    made.model, saved.checkpoint, exclude=exclude or None, on_mismatch="initialize"
+                    made.model,
+                    saved.checkpoint,
+                    exclude=exclude or None,
+                    on_mismatch="initialize",
+                    optimizer=with_state,
                 )
             told = {i.variable.key: i.reason for i in (*report.loaded, *report.initialized)} | told
             break
@@ -200,5 +219,5 @@ def ours(saved: Saved, made: Built) -> Verdict:
         defects += ["changed after an error"] if state_of(made) != state else []
     keys = {id(variable): key for key, variable in open_target(made.model, None).variables.items()}
     reasons = {owner: told.get(keys.get(id(variable.value), ""), "?") for owner, variable in made.owners.items()}
-    verdict = judge(saved, made, before, held(made), reasons)
+    verdict = judge(saved, made, before, held(made, with_state=with_state), reasons)
     return Verdict(saved.case, verdict.counts + counts, (*defects, *verdict.defects))

@@ -100,11 +100,25 @@ def built(spec: Layer) -> Built:
     return Built(spec, model, layers, owners)
 
 
-def compiled(made: Built) -> None:
+def compiled(made: Built, optimizer: str = "Adam") -> None:
     """Compile the model with an optimizer that has state, as after a step of training."""
-    made.model.compile(optimizer=keras.optimizers.Adam(), loss="mse")
+    options = {"momentum": 0.9} if optimizer == "SGD" else {}
+    made.model.compile(optimizer=getattr(keras.optimizers, optimizer)(**options), loss="mse")
     made.model.optimizer.build(made.model.trainable_variables)
     randomize(v for v in made.model.optimizer.variables if len(v.shape) > 0)
+
+
+def state_owners(made: Built) -> dict[Owner, Any]:
+    """Return the state that the optimizer keeps for each variable; a slash sets its kind apart."""
+    optimizer, owners = made.model.optimizer, {id(variable): owner for owner, variable in made.owners.items()}
+    kinds = {kind: getattr(optimizer, kind, ()) for kind in ("_momentums", "momentums", "_velocities")}
+    return {
+        (uid, f"{role}/{kind}"): held[i]
+        for i, variable in enumerate(optimizer._trainable_variables)
+        for uid, role in [owners[id(variable)]]
+        for kind, held in kinds.items()
+        if held
+    }
 
 
 def randomize(variables: Any) -> None:

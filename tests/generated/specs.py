@@ -184,7 +184,7 @@ def width_after(layer: Layer, width: int, widths: dict[int, int]) -> int:
     """
     if widths.setdefault(layer.uid, width) != width:
         raise ValueError(layer.uid)
-    if layer.parallel:
+    if layer.parallel and layer.members:
         ends = {width_after(member, width, widths) for member in layer.members}
         if len(ends) > 1:
             raise ValueError(layer.uid)
