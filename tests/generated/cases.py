@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 import partial_restore as pr
 from generated.edits import edited, freeze, share
-from generated.files import FORMATS, contents, is_writable
-from generated.models import Built, Owner, built, compiled, state_owners
+from generated.files import FORMATS, OF_FAMILY, contents, is_writable
+from generated.models import Built, Owner, built, compiled, kit_of, raw, state_owners
 from generated.oracle import Side, certain, unseen
 from generated.specs import Draw, Layer, is_possible, shown
 from partial_restore._targets import open_target
@@ -39,13 +38,15 @@ class Case:
     ahead: int
     optimizer: str = "Adam"
     with_state: bool = False
+    family: str = "keras"
+    family_later: str = "keras"
 
     def __str__(self) -> str:
         flags = [
             flag for flag in ("is_compiled", "is_compiled_later", "starts_anew", "with_state") if getattr(self, flag)
         ]
         return (
-            f"seed {self.seed}: {self.form}, edits {', '.join(self.edits) or 'none'} {' '.join(flags)}\n"
+            f"seed {self.seed}: {self.form}, {self.family} to {self.family_later}, edits {', '.join(self.edits) or 'none'} {' '.join(flags)}\n"
             f"saved\n{shown(self.saved, 1)}\nedited\n{shown(self.edited, 1)}"
         )
 
@@ -60,16 +61,20 @@ def case_of(seed: int) -> Case:
     after, edits = edited(draw, saved, draw.chance.choice([0, 1, 1, 1, 2, 2, 3]))
     is_compiled = draw.chance.random() < 0.5
     chance = draw.chance
-    form = chance.choice([form for form in FORMATS if is_writable(form, saved, is_compiled=is_compiled)])
+    family, family_later = chance.choice(_FAMILIES) if draw.is_rich else _FAMILIES[0]
+    form = chance.choice([form for form in OF_FAMILY[family] if is_writable(form, saved, is_compiled=is_compiled)])
     is_compiled_later = chance.random() < (0.6 if draw.is_rich else 0.3)
     case = Case(
         seed, saved, after, edits, form, is_compiled, is_compiled_later,
-        starts_anew=chance.random() < 0.3, ahead=chance.choice([0, 0, 1, 2]),
+        starts_anew=chance.random() < 0.3, ahead=chance.choice([0, 0, 1, 2]), family=family, family_later=family_later,
     )  # fmt: skip
-    if not draw.is_rich or not is_compiled:
+    if not draw.is_rich or not is_compiled or "tf_keras" in (family, family_later):
         return case
     optimizer = chance.choice(["Adam", "Adam", "SGD", "RMSprop"])
     return replace(case, optimizer=optimizer, with_state=chance.random() < 0.7 and is_compiled_later)
+
+
+_FAMILIES = [("keras", "keras")] * 4 + [("tf_keras", "tf_keras"), ("tf_keras", "keras"), ("keras", "tf_keras")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +90,10 @@ class Saved:
 
 def save(case: Case, folder: Path) -> Saved:
     """Build and save the model of a case, among names that other models took before."""
-    keras.utils.clear_session(free_memory=False)
+    forget(case.family)
     for _ in range(case.ahead):
-        keras.layers.Dense(1)
-    made = built(case.saved)
+        kit_of(case.family).layers.Dense(1)
+    made = built(case.saved, case.family)
     if case.is_compiled:
         compiled(made, case.optimizer)
     values = held(made, with_state=case.with_state)
@@ -97,17 +102,25 @@ def save(case: Case, folder: Path) -> Saved:
     known = contents(checkpoint)
     if case.form == "live":
         known |= {value.tobytes() for value in values.values()}
-    return Saved(case, _side(made, case.form), checkpoint, values, known)
+    return Saved(case, _side(made, case.form, case.family), checkpoint, values, known)
 
 
 def rebuild(saved: Saved) -> Built:
     """Build the edited model as a user would, later in the process or in another one."""
     if saved.case.starts_anew:
-        keras.utils.clear_session(free_memory=False)
-    made = built(saved.case.edited)
+        forget(saved.case.family_later)
+    made = built(saved.case.edited, saved.case.family_later)
     if saved.case.is_compiled_later:
         compiled(made, saved.case.optimizer)
     return made
+
+
+def forget(family: str) -> None:
+    """Let a family of Keras number its names anew."""
+    if family == "keras":
+        kit_of(family).utils.clear_session(free_memory=False)
+    else:
+        kit_of(family).backend.clear_session()
 
 
 def held(made: Built, *, with_state: bool = False) -> Values:
@@ -121,8 +134,10 @@ def state_of(made: Built) -> list[bytes]:
     return [each.numpy().tobytes() for each in (*made.owners.values(), *(optimizer.variables if optimizer else ()))]
 
 
-def _side(made: Built, form: str) -> Side:
-    return Side(made.spec, {owner: tuple(variable.shape) for owner, variable in made.owners.items()}, form)
+def _side(made: Built, form: str, family: str) -> Side:
+    """Return what a file of this format, written by this family, may know of a model."""
+    shapes = {owner: tuple(variable.shape) for owner, variable in made.owners.items()}
+    return Side(made.spec, shapes, form, family)
 
 
 @contextmanager
@@ -150,8 +165,10 @@ class Verdict:
 
 def judge(saved: Saved, made: Built, before: Values, after: Values, told: Mapping[Owner, str] | None = None) -> Verdict:
     """Hold every variable against its true origin."""
-    side = _side(made, saved.case.form)
-    excused, sure = unseen(saved.side, side), certain(saved.side, side)
+    side = _side(made, saved.case.form, saved.case.family)
+    excused = unseen(saved.side, side)
+    is_keras_3 = saved.case.family == saved.case.family_later == "keras"
+    sure = certain(saved.side, side) if is_keras_3 else ()
     origins = {value.tobytes(): owner for owner, value in saved.values.items()}
     counts: Counter[str] = Counter()
     defects: list[str] = []
@@ -218,6 +235,6 @@ def ours(saved: Saved, made: Built) -> Verdict:
             break
         defects += ["changed after an error"] if state_of(made) != state else []
     keys = {id(variable): key for key, variable in open_target(made.model, None).variables.items()}
-    reasons = {owner: told.get(keys.get(id(variable.value), ""), "?") for owner, variable in made.owners.items()}
+    reasons = {owner: told.get(keys.get(id(raw(variable)), ""), "?") for owner, variable in made.owners.items()}
     verdict = judge(saved, made, before, held(made, with_state=with_state), reasons)
     return Verdict(saved.case, verdict.counts + counts, (*defects, *verdict.defects))

@@ -17,6 +17,12 @@ from generated.specs import Layer
 Save = Callable[[Any, Path], Any]
 
 
+def tf_weights(model: Any, folder: Path) -> str:
+    """As `save_weights` of Keras 2 does without the ending of a file."""
+    model.save_weights(str(folder / "weights"))
+    return str(folder / "weights")
+
+
 def bare(model: Any, folder: Path) -> str:
     return str(tf.train.Checkpoint(model).write(str(folder / "ckpt")))
 
@@ -80,18 +86,23 @@ def safetensors(model: Any, folder: Path) -> Path:
 
 def by_path(model: Any) -> dict[str, np.ndarray[Any, Any]]:
     """Return the weights by the paths that Keras gives them."""
-    return {weight.path: weight.numpy() for weight in model.weights}
+    return {getattr(weight, "path", weight.name.removesuffix(":0")): weight.numpy() for weight in model.weights}
 
 
-CHECKPOINTS = ("bare", "rooted", "with_optimizer")
+CHECKPOINTS = ("bare", "rooted", "with_optimizer", "tf_weights")
 LABELLED = ("weights_h5", "archive", "shards")
 ARRAYS = ("npz", "safetensors")
 FORMATS: Mapping[str, Save] = {
     save.__name__: save
     for save in (
-        bare, rooted, with_optimizer, subset, weights_h5, archive, shards, legacy, unlabelled, live, npz, safetensors,
+        bare, rooted, with_optimizer, subset, weights_h5, archive, shards, legacy, unlabelled, live, npz, safetensors, tf_weights,
     )
 }  # fmt: skip
+OF_FAMILY = {
+    "keras": [form for form in FORMATS if form != "tf_weights"],
+    "tf_keras": [form for form in FORMATS if form not in ("shards", "unlabelled")],
+}
+"""Which of them each family of Keras writes."""
 
 
 def is_writable(form: str, spec: Layer, *, is_compiled: bool) -> bool:

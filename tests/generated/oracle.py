@@ -36,14 +36,22 @@ class Side:
     spec: Layer
     shapes: Shapes
     form: str
+    family: str = "keras"
+
+    @property
+    def is_unlabelled(self) -> bool:
+        """Say whether the file knows layers by their classes and places."""
+        return self.form == "unlabelled" or (self.family == "tf_keras" and self.form in LABELLED)
 
     def label(self, home: Layer, member: Layer, around: Sequence[Layer]) -> Label:
         """Return the name of a member as far as the format keeps it."""
         if home.kind == "net" and member.home == "attribute":
             return GIVEN, member.key
+        if home.kind == "net" and self.family == "tf_keras" and self.form in CHECKPOINTS:
+            return (GIVEN, member.key) if member.home == "dict" else ("list",)
         if home.kind == "net" and self.form in CHECKPOINTS:
             return ("dropped", str(member.uid))  # Keras does not let TensorFlow see what is in lists and dicts.
-        if home.kind == "net" and self.form not in LABELLED and self.form != "unlabelled":
+        if home.kind == "net" and self.form not in LABELLED and not self.is_unlabelled:
             return (GIVEN, member.key) if member.home == "dict" else ("list",)
         is_deferred = home.kind == "sequential" and not home.builds
         if (
@@ -56,7 +64,7 @@ class Side:
             )  # Its layers are built in the scope of the subclassed model, which is all that is recorded.
         if self.form in CHECKPOINTS and member.kind == "net" and not self._is_told(member):
             return ("place",)  # Its layers' names are lost, and with them its own where no sibling tells.
-        if member.name and self.form != "unlabelled":
+        if member.name and not self.is_unlabelled:
             return GIVEN, member.name
         return (member.home if home.kind == "net" else "layers", _class(member))
 
