@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from partial_restore._keys import CELL, VARIABLES, Below, Key, Met, Prefix, Row, below, common, is_said
+from partial_restore._below import Below, Met, below, common
+from partial_restore._keys import CELL, VARIABLES, Key, Prefix, Row, is_said
 
 Root = tuple[Prefix, Prefix]
 """What is set aside: of the checkpoint's names, and of the model's."""
@@ -113,7 +114,7 @@ def _alignment(ours: Iterable[Row], theirs: Iterable[Row], root: Root) -> Alignm
     is_same = _numbered(root[0], theirs) == _numbered(root[1], ours)
     is_whole = len(pairs) == len(_entries(ours)) == len(_entries(theirs))
     is_told = _is_told(met)
-    is_evident = is_told or (says_nothing and (is_same or is_whole))
+    is_evident = (is_told and _is_near(root, met)) or (says_nothing and (is_same or is_whole))
     return Alignment(root, here, there, met, pairs, is_told, is_evident)
 
 
@@ -180,9 +181,13 @@ def _key_of(root: Prefix, rows: Iterable[Row]) -> Key:
 def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:
     met = common(ours, theirs)
     is_told = _is_told(met)
+    return Alignment(root, ours, theirs, met, _pairs(met, 1), is_told, is_told and _is_near(root, met))
+
+
+def _is_near(root: Root, met: Met) -> bool:
+    """Say whether roots are short, or more than one layer meets below them: one name may stand anywhere further down."""
     layers = {key[:1] for _, _, key in met}
-    is_near = sum(part not in _SAYING_NOTHING for part in (*root[0], *root[1])) < 2  # One name may be anywhere below.
-    return Alignment(root, ours, theirs, met, _pairs(met, 1), is_told, is_told and (is_near or len(layers) > 1))
+    return sum(part not in _SAYING_NOTHING for part in (*root[0], *root[1])) < 2 or len(layers) > 1
 
 
 def _is_told(met: Met) -> bool:
