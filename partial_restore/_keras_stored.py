@@ -16,12 +16,13 @@ from partial_restore._places import snake_case
 class Stored:
     """Where Keras 3 would store a layer's own variables: its path, which of the segments are places in lists, its names.
 
-    ``labels`` are the names of the layers at the path and above it.
+    ``labels`` are the names of the layers at the path and above it, ``order`` says how the members of a list follow each other.
     """
 
     group: tuple[str, ...]
     members: tuple[bool, ...]
     labels: Mapping[tuple[str, ...], str]
+    order: Mapping[tuple[str, ...], int]
     variables: Mapping[str, Any]
 
 
@@ -42,13 +43,14 @@ class _Walk:
         self._reverse = reverse
         self._visited: dict[int, Any] = {}
         self._labels: dict[tuple[str, ...], str] = {}
+        self._order: dict[tuple[str, ...], int] = {}
 
     def layer(self, layer: Any, group: tuple[str, ...], members: tuple[bool, ...]) -> None:
         if id(layer) in self._visited:
             return
         self._visited[id(layer)] = layer
         self._labels[group] = layer.name
-        self.found.append(Stored(group, members, self._labels, _stored_variables(layer)))
+        self.found.append(Stored(group, members, self._labels, self._order, _stored_variables(layer)))
         for name, value in self._attributes(layer):
             self._thing(value, (*group, name), (*members, False))
 
@@ -69,7 +71,9 @@ class _Walk:
                 continue
             kind = "container" if is_list else snake_case(type(each).__name__)
             times[kind] = times.get(kind, -1) + 1
-            self._thing(each, (*group, f"{kind}_{times[kind]}" if times[kind] else kind), (*members, True))
+            place = (*group, f"{kind}_{times[kind]}" if times[kind] else kind)
+            self._order.setdefault(place, len(self._order))
+            self._thing(each, place, (*members, True))
 
     def _attributes(self, layer: Any) -> Iterator[tuple[str, Any]]:
         """Yield what a layer has beyond what every layer has, private attributes last, or all in reverse order."""

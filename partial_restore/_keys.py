@@ -12,16 +12,15 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-from partial_restore._types import Name
+from partial_restore._types import Name, Place
 
 Part = str | tuple[str, int, int, int]
 """A segment as it is compared: itself; or the kind of a position, its rank, their number, and the rank of its place."""
 
 Key = tuple[Part, ...]
 Prefix = tuple[str, ...]
-Index = Mapping[Key, Collection[int]]
+Places = tuple[Place | None, ...]
 
 AUTOMATIC = frozenset(
     # Keras and tf.layers
@@ -68,6 +67,7 @@ class Row:
     entry: int
     segments: Prefix
     key: Key
+    places: Places = ()
 
 
 def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_target: bool) -> list[Row]:
@@ -78,14 +78,14 @@ def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_
     stands alone may be a chosen one: where neither side knows, a number is no more than a number.
     """
     listed = [(entry, name, _positions(name, pins, bases)) for entry, name, pins in names]
-    held: dict[_Scope, dict[int, int | None]] = defaultdict(dict)
+    held: dict[_Scope, dict[int, Place | None]] = defaultdict(dict)
     for _, name, positions in listed:
         for i, position in enumerate(positions):
             if position is not None:
                 held[name.segments[:i], position[0]][position[1]] = name.places[i] if name.places else None
     ranks = {scope: _ranks(places) for scope, places in held.items()}
     return [
-        Row(entry, name.segments, key)
+        Row(entry, name.segments, key, name.places)
         for entry, name, positions in listed
         for key in (
             itertools.product(*_readings(name, positions, ranks, is_target=is_target))
@@ -98,13 +98,15 @@ def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_
 _Scope = tuple[Prefix, str]
 
 
-def _ranks(places: Mapping[int, int | None]) -> dict[int, tuple[int, int]]:
+def _ranks(places: Mapping[int, Place | None]) -> dict[int, tuple[int, int]]:
     """Return for each number its rank, and the rank of its place: another one if somebody chose a name among them."""
     ordered = sorted(places)
     known = [place for place in places.values() if place is not None]
     if len(set(known)) < len(ordered):
         return {number: (rank, rank) for rank, number in enumerate(ordered)}
-    by_place = {number: rank for rank, number in enumerate(sorted(ordered, key=lambda number: places[number] or 0))}
+    by_place = {
+        number: rank for rank, number in enumerate(sorted(ordered, key=lambda number: places[number] or ("", 0)))
+    }
     return {number: (rank, by_place[number]) for rank, number in enumerate(ordered)}
 
 
@@ -177,66 +179,14 @@ def _position(name: Name, i: int, bases: Collection[str]) -> tuple[str, int] | N
     return (_SAME.get(segment, segment), -1) if _is_automatic(segment, bases) else None
 
 
+def may_be_automatic(name: Name, bases: Collection[str]) -> bool:
+    """Say whether a segment looks as if Keras had made it up."""
+    return any(position and position[0] for position in _positions(name, 0, bases))
+
+
 def _is_automatic(base: str, bases: Collection[str]) -> bool:
     """Say whether Keras counts with this name; the halves of a bidirectional layer are called after its layer."""
     return base in bases or base.removeprefix("forward_").removeprefix("backward_") in bases
-
-
-@dataclass(frozen=True)
-class Below:
-    """What a side has under a root: entries with their keys from there on, and the entries of each key."""
-
-    rows: Sequence[tuple[int, Key]]
-    index: Index
-
-    @cached_property
-    def entries(self) -> set[int]:
-        return {entry for entry, _ in self.rows}
-
-    @cached_property
-    def numbered(self) -> Sequence[tuple[int, Key]]:
-        """The rows of which not all was chosen."""
-        return [(entry, key) for entry, key in self.rows if not is_said(key)]
-
-    @cached_property
-    def numbered_within(self) -> Sequence[tuple[int, Key]]:
-        """The rows of layers that were all chosen, of whose variables only the number is known."""
-        return [(entry, key) for entry, key in self.rows if key[-2:-1] == (VARIABLES,) and is_said(key)]
-
-
-def below(rows: Iterable[Row], root: Prefix = ()) -> Below:
-    """Return the rows under a root."""
-    depth = len(root)
-    found = [(row.entry, row.key[depth:]) for row in rows if row.segments[:depth] == root and len(row.key) > depth]
-    return Below(found, by_key(found))
-
-
-def by_key(rows: Iterable[tuple[int, Key]]) -> Index:
-    """Return the entries of every key, of which nearly each has one."""
-    index: dict[Key, Collection[int]] = {}
-    several: dict[Key, set[int]] = {}
-    for entry, key in rows:
-        if key in index:
-            several.setdefault(key, {*index[key]}).add(entry)
-        else:
-            index[key] = (entry,)
-    return {**index, **several}
-
-
-Met = Sequence[tuple[int, int, Key]]
-"""What meets: a variable, a tensor, and the key by which they do."""
-
-
-def common(ours: Below, theirs: Below) -> Met:
-    """Return (target, source, key) for every key that belongs to exactly one entry of either side."""
-    here, there = ours.index, theirs.index
-    few, many = (here, there) if len(here) <= len(there) else (there, here)
-    met = []
-    for key in few:
-        if key in many and len(here[key]) == 1 == len(there[key]):
-            (t,), (s,) = here[key], there[key]
-            met.append((t, s, key))
-    return met
 
 
 def is_said(key: Key) -> bool:

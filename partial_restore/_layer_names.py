@@ -45,7 +45,7 @@ def _flat(path: Path, nodes: Sequence[Node], own: str, keeps: str) -> Iterator[N
     kept = [i for i in steps if i >= inner or (keeps == "top" and i == steps[0])]
     shortened = [_open(steps, path), kept, _open(kept, path)]
     for chosen in [steps] if keeps == "all" else [steps, *shortened]:
-        places = (*(member_place(path[i]) if i in members[:1] else None for i in chosen), None)
+        places = (*(("", member_place(path[i])) if i in members[:1] else None for i in chosen), None)
         for labels in itertools.product(*(_labels_of(path[i], nodes) for i in chosen)):
             yield Name((*labels, own), (*(False for _ in labels), True), places)
             if keeps != "all" and labels[:1] == labels[1:2]:  # A file that repeats a name is read as if it did not.

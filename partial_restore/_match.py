@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from partial_restore._keys import AUTOMATIC, uniquified
+from partial_restore._keys import AUTOMATIC, may_be_automatic, uniquified
 from partial_restore._said import MOST_CANDIDATES, Said, Sides, said_by
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Settled, Tells, contested, filled, settled_by
@@ -40,7 +40,8 @@ def pair(
     placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
     given = _but_moved(_but_elsewhere(by_given, by_path, unplaced), by_path, placed, unplaced)
-    claims = [*by_path.claims, *_contested_scopes(given, by_path.claims, unplaced, sides)]
+    paths = _but_numbered(by_path, unplaced, sides)
+    claims = [*paths, *_contested_scopes(given, by_path.claims, unplaced, sides)]
     tells = Tells(placed, unplaced, is_same=by_given.is_whole, are_paths=by_given.met < by_path.met)
     settled = contested(settled_by(claims, tells), claims)
     by_op = said_by("ops", sides) if any(entry.ops for entry in targets) else Said()
@@ -57,18 +58,21 @@ def pair(
 def _but_moved(
     given: Sequence[Claim], by_path: Said, placed: Collection[int], unplaced: Collection[int]
 ) -> list[Claim]:
-    """Leave undecided a given name where the file tells in full that its layer stood elsewhere.
+    """Leave undecided a given name where the file tells in full that its layer stood elsewhere, or among others.
 
     Keras names a layer of an inner Functional model as one of the same name that stands beside the model.
     """
     named = by_path.named
     return [
-        replace(claim, grade=Grade.UNDECIDED)
-        if claim.grade is Grade.NAMED
-        and claim.target in placed
-        and claim.source in by_path.told
-        and claim.source not in unplaced
-        and (claim.target, claim.source) not in named
+        _open(claim)
+        if (
+            claim.grade is Grade.NAMED
+            and claim.target in placed
+            and claim.source in by_path.told
+            and claim.source not in unplaced
+            and (claim.target, claim.source) not in named
+        )
+        or (claim.grade is Grade.NUMBERED and claim.target in by_path.moved)
         else claim
         for claim in given
     ]
@@ -85,11 +89,36 @@ def _but_elsewhere(said: Said, by_path: Said, unplaced: Collection[int]) -> Sequ
     for t, s in by_path.open:
         led[s].add(t)
     return [
-        replace(claim, grade=Grade.UNDECIDED)
+        _open(claim)
         if claim.grade is Grade.NAMED and claim.source in unplaced and led[claim.source] - {claim.target}
         else claim
         for claim in said.claims
     ]
+
+
+def _but_numbered(by_path: Said, unplaced: Collection[int], sides: Sides) -> Sequence[Claim]:
+    """Leave undecided a path that may as well be an automatic name, if that is not what its variable is called.
+
+    Keras calls the layers in attributes ``dense_1`` and ``dense_2`` by the names ``dense`` and ``dense_1``. Another path that
+    is no name of its variable shows that the file is one of paths.
+    """
+    pairs = [(t, s) for t, s in by_path.named if s in unplaced and not _is_called_so(sides, t, s)]
+    numbered = {(t, s) for t, s in pairs if any(may_be_automatic(each, sides.bases) for each in sides.sources[s].paths)}
+    if len(numbered) < len(pairs):
+        return by_path.claims
+    return [_open(claim) if (claim.target, claim.source) in numbered else claim for claim in by_path.claims]
+
+
+def _is_called_so(sides: Sides, t: int, s: int) -> bool:
+    """Say whether the name of a tensor ends as a given name of a variable does, or the other way round."""
+    given = [name.segments for name in sides.targets[t].given]
+    names = [name.segments for name in (*sides.sources[s].paths, *sides.sources[s].given)]
+    return not given or any(
+        ours[-depth:] == theirs[-depth:]
+        for ours in given
+        for theirs in names
+        for depth in [min(len(ours), len(theirs))]
+    )
 
 
 def _but_short(ops: Sequence[Claim], by_path: Said) -> list[Claim]:
@@ -97,9 +126,7 @@ def _but_short(ops: Sequence[Claim], by_path: Said) -> list[Claim]:
     named = by_path.named
     is_short = not ops or named <= {(claim.target, claim.source) for claim in ops}
     return [
-        claim
-        if is_short or claim.grade is not Grade.NAMED or (claim.target, claim.source) in named
-        else replace(claim, grade=Grade.UNDECIDED)
+        claim if is_short or claim.grade is not Grade.NAMED or (claim.target, claim.source) in named else _open(claim)
         for claim in ops
     ]
 
@@ -121,9 +148,13 @@ def _contested_scopes(
         rivals: list[int] = []
         if claim.grade is Grade.NAMED and s in unplaced and not _is_in_scope(sides, t, s):
             rivals = [each for each in unknown if sides.are_alike(each, s) and _is_in_scope(sides, each, s)]
-        found.append(replace(claim, grade=Grade.UNDECIDED) if rivals else claim)
+        found.append(_open(claim) if rivals else claim)
         found.extend(Claim(each, s, Grade.UNDECIDED, claim.kind) for each in rivals[:MOST_CANDIDATES])
     return found
+
+
+def _open(claim: Claim) -> Claim:
+    return replace(claim, grade=Grade.UNDECIDED)
 
 
 def _is_in_scope(sides: Sides, t: int, s: int) -> bool:

@@ -27,7 +27,7 @@ from partial_restore._nodes import (
 )
 from partial_restore._optimizers import kind_of
 from partial_restore._pieces import Piece, pieces_of_graph
-from partial_restore._types import Group, Name, name_of
+from partial_restore._types import Group, Name, Place, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def _lacking(
 def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str], ranks: _Ranks) -> Name:
     segments: list[str] = []
     said: list[bool] = []
-    places: list[int | None] = []
+    places: list[Place | None] = []
     members = path.members
     for i, step in enumerate(path):
         if step.segment in TRANSPARENT:
@@ -186,7 +186,7 @@ def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str], rank
             place = ranks[path[i - 1].node if i else 0, step.node]
             segments.append(labels.get(step.node, place))
             said.append(False)
-            places.append(int(place.partition(" ")[0]))
+            places.append(("", int(place.partition(" ")[0])))
         else:
             segments.append(_plain(step.segment, nodes[step.node]) if i == len(path) - 1 else step.segment)
             said.append(True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from partial_restore._keys import AUTOMATIC, VARIABLES
-from partial_restore._types import Layout, Name
+from partial_restore._types import Layout, Name, Place
 
 Group = tuple[str, ...]
 LAYERS = "layers"
@@ -26,22 +26,29 @@ def members_of(group: Group) -> tuple[bool | None, ...]:
 
 
 def names_of_place(
-    group: Group, key: str, members: Sequence[bool | None], labels: Mapping[Group, str], layout: Layout
+    group: Group,
+    key: str,
+    members: Sequence[bool | None],
+    labels: Mapping[Group, str],
+    layout: Layout,
+    order: Mapping[Group, int],
 ) -> tuple[Name, ...]:
     """Return the names of the variable ``key`` of the layer at ``group``.
 
-    ``members`` are the segments that are places in lists, ``labels`` the names of the layers as far as they are known.
+    ``members`` are the segments that are places in lists, ``labels`` the names of the layers and ``order`` that of all
+    members of a list as far as they are known; else a layer has a place only among those of its class.
 
     >>> at = ("layers", "dense_1")
-    >>> names_of_place(at, "0", members_of(at), {at: "head"}, Layout("groups"))[0].text
+    >>> names_of_place(at, "0", members_of(at), {at: "head"}, Layout("groups"), {})[0].text
     'head/vars/0'
     """
-    choices: list[list[tuple[str, bool | None, int | None]]] = []
+    choices: list[list[tuple[str, bool | None, Place | None]]] = []
     for i, segment in enumerate(group):
         if segment == LAYERS and i + 1 < len(group):
             continue
-        label = _label(group[: i + 1], i, labels, layout)
-        place = int(_number(segment) or 0)
+        at = group[: i + 1]
+        label = _label(at, i, labels, layout)
+        place = ("", order[at]) if at in order else (base_of(segment), int(_number(segment) or 0))
         if members[i]:
             choices.append([(label or segment, False, place)])
         elif members[i] is False:

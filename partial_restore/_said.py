@@ -11,22 +11,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from partial_restore._align import Alignment, alignments, is_certain, rivals_of, root_texts
+from partial_restore._below import Below, below, by_key
 from partial_restore._keys import (
     AUTOMATIC,
     MODELS,
     VARIABLES,
-    Below,
     Key,
     Row,
-    below,
-    by_key,
     is_said,
     keyed,
     unnumbered,
 )
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Kind
-from partial_restore._siblings import disproved, is_below
+from partial_restore._siblings import disproved, is_below, reordered
 from partial_restore._types import Entry, Name
 
 MOST_CANDIDATES = 64
@@ -56,7 +54,8 @@ class Said:
     """What the names of one kind claim, and the roots that were set aside to compare them.
 
     The variables that ``met`` a tensor of their shape, and whether all of both sides did, so that it is the same model;
-    the tensors of which a name is ``told`` in full; the variables and tensors of one shape that roots leave ``open``.
+    the tensors of which a name is ``told`` in full; the variables and tensors of one shape that roots leave ``open``;
+    the variables whose layers ``moved`` among others, so that their numbers tell nothing.
     """
 
     claims: Sequence[Claim] = ()
@@ -65,6 +64,7 @@ class Said:
     is_whole: bool = False
     told: frozenset[int] = frozenset()
     open: frozenset[tuple[int, int]] = frozenset()
+    moved: frozenset[int] = frozenset()
 
     @property
     def named(self) -> set[tuple[int, int]]:
@@ -84,13 +84,15 @@ def said_by(kind: Kind, sides: Sides) -> Said:
     )
     claims = list(_renamed_claims(ours, theirs, sides, kind)) if any(sides.renamed) else []
     free = [row for row in theirs if sides.renamed[row.entry] is None]
+    told = frozenset(row.entry for row in free if is_said(row.key))
     found = alignments(ours, free, sides.are_alike, tops=kind == "paths")
     if not is_certain(found, free):
         either = {pair for each in found for pair in each.pairs}
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in either)
-        return Said(claims, open=_alike(either, sides))
+        return Said(claims, told=told, open=_alike(either, sides))
     best = found[0]
-    claims.extend(_claims(ours, best, sides, kind))
+    moved = reordered(best.ours, best.theirs)
+    claims.extend(_claims(ours, best, moved, sides, kind))
     rivals = _alike((pair for each in rivals_of(found) for pair in each.pairs), sides)
     met = frozenset(t for t, s in best.pairs if sides.are_alike(t, s))
     return Said(
@@ -98,8 +100,9 @@ def said_by(kind: Kind, sides: Sides) -> Said:
         tuple(root_texts(best.root)),
         met,
         kind == "given" and _is_whole(best, sides),
-        frozenset(row.entry for row in free if is_said(row.key)),
+        told,
         rivals,
+        frozenset(t for t, _, key in best.met if is_below(key, moved)),
     )
 
 
@@ -151,11 +154,11 @@ def _renamed_claims(ours: Sequence[Row], theirs: Sequence[Row], sides: Sides, ki
     yield from _undecided_claims(below(known), below(moved), sides, kind)
 
 
-def _claims(ours: Sequence[Row], found: Alignment, sides: Sides, kind: Kind) -> Iterator[Claim]:
-    """Yield what the names say under an alignment of roots."""
+def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides, kind: Kind) -> Iterator[Claim]:
+    """Yield what the names say under an alignment of roots; the layers that ``moved`` are not what their number says."""
     spread = _spread(ours, sides.targets) if kind == "given" else set()
     is_loose = kind == "ops" and not _is_whole(found, sides)  # Short numbers count only if all of them agree.
-    wrong = disproved(found.ours, found.theirs, found.met, sides.are_alike)
+    wrong = moved | disproved(found.ours, found.theirs, found.met, sides.are_alike)
     new = set() if found.is_told else _unmet(found, sides)
 
     def is_doubtful(t: int, key: Key) -> bool:

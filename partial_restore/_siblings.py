@@ -6,10 +6,13 @@ another came, then something below them differs somewhere; and nobody can say ho
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from partial_restore._keys import Below, Key, Met, Part
+from partial_restore._below import Below, Met
+from partial_restore._keys import Key, Part
+from partial_restore._types import Place
 
 _Rests = Mapping[int, set[Key]]
 """The names that each entry has below a numbered layer."""
@@ -32,6 +35,34 @@ def disproved(ours: Below, theirs: Below, met: Met, are_alike: Callable[[int, in
     unlike = _layers_of(key for t, s, key in met if not are_alike(t, s))
     doubtful |= {_row(layer) for layer in unlike}
     return {layer for layer in here.keys() & there.keys() if _row(layer) in doubtful and layer not in unlike}
+
+
+def reordered(ours: Below, theirs: Below) -> set[Key]:
+    """Return the keys of the numbered layers among which a layer beside them has another place.
+
+    Two of two are as many, but if something stood between them and stands behind them, then one of them is new.
+    """
+    scopes: dict[Key, list[Key]] = defaultdict(list)
+    for layer in ours.places.keys() & theirs.places.keys():
+        scopes[layer[:-1]].append(layer)
+    found: set[Key] = set()
+    for siblings in scopes.values():
+        rows: dict[Key, list[Key]] = defaultdict(list)
+        for layer in siblings:
+            if not isinstance(layer[-1], str) and layer[-1][2] > 1:
+                rows[_row(layer)].append(layer)
+        for row, layers in rows.items():
+            here, there = (sorted(side.places[layer] for layer in layers) for side in (ours, theirs))
+            others = (each for each in siblings if isinstance(each[-1], str) or _row(each) != row)
+            behind = ((_before(ours.places[each], here), _before(theirs.places[each], there)) for each in others)
+            if any(None not in (mine, yours) and mine != yours for mine, yours in behind):
+                found.update(layers)
+    return found
+
+
+def _before(place: Place, places: Sequence[Place]) -> int | None:
+    """Return behind how many of the places one stands; None if it has none among them."""
+    return bisect(places, place) if places[0][0] == place[0] else None
 
 
 def _row(layer: Key) -> Key:

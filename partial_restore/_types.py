@@ -24,18 +24,22 @@ GROUP_REASONS: dict[str, str] = {
 }
 
 
+Place = tuple[str, int]
+"""Where a layer stands among others: its number, and a word for those among which it has one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """A path of segments under which a side knows a tensor.
 
     ``said`` marks the segments that a person is known to have chosen (an attribute), False those that may be
     automatic, such as ``dense_3`` (a layer), None those of which the side knows nothing. A number in a list is a
-    position whatever is said. ``places`` are, where they are known, those of named layers in the list of their model.
+    position whatever is said. ``places`` are, where they are known, those of layers in the list of their model.
     """
 
     segments: tuple[str, ...]
     said: tuple[bool | None, ...]
-    places: tuple[int | None, ...] = ()
+    places: tuple[Place | None, ...] = ()
 
     @property
     def text(self) -> str:

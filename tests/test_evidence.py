@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from entries import attribute, layer, tensor
+from entries import attribute, layer, placed, tensor
 from test_plan import AMBIGUOUS, MISMATCHED, MISSING, request, told
 
 from partial_restore._plan import decide
@@ -316,6 +316,40 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [tensor("fc/w"), tensor("d/w"), tensor("blocks/0/w"), tensor("g/w")],
         {},
         dict.fromkeys(["blocks/0/w", *(f"backbone/{each}/w" for each in ("fc", "d", "blocks/0"))], AMBIGUOUS),
+    ),
+    "another layer stands among those that are numbered": (
+        [placed("dense/w", 0), placed("fc/w", 1), placed("dense_1/w", 2)],
+        [placed("dense/w", 0), placed("dense_1/w", 1), placed("fc/w", 2)],
+        {},
+        {"dense/w": AMBIGUOUS, "fc/w": "fc/w", "dense_1/w": AMBIGUOUS},
+    ),
+    "another layer stands before the only one of its class": (
+        [placed("fc/w", 0), placed("dense/w", 1)],
+        [placed("dense/w", 0), placed("fc/w", 1)],
+        {},
+        {"fc/w": "fc/w", "dense/w": "dense/w"},
+    ),
+    "one name below a root of two segments": (
+        [attribute(f"enc/v2/{each}/w") for each in ("enc/l1", "enc/out", "k", "out")],
+        [attribute(f"enc/{each}/w") for each in ("enc/l1", "k", "out")],
+        {},
+        {f"enc/v2/{each}/w": MISSING for each in ("enc/l1", "k", "out")} | {"enc/v2/enc/out/w": AMBIGUOUS},
+    ),
+    "attributes that look like the names of other layers": (
+        [attribute("dense_1/w", "net/dense/w"), attribute("dense_2/w", "net/dense_1/w")],
+        [tensor("dense/w"), tensor("dense_1/w"), tensor("dense_2/w")],
+        {},
+        {"dense_1/w": AMBIGUOUS, "dense_2/w": AMBIGUOUS},
+    ),
+    "attributes that look so in a file of attributes": (
+        [
+            attribute("dense_1/w", "net/dense/w"),
+            attribute("dense_2/w", "net/dense_1/w"),
+            attribute("head/w", "net/dense_2/w"),
+        ],
+        [tensor("dense_1/w"), tensor("head/w")],
+        {},
+        {"dense_1/w": "dense_1/w", "dense_2/w": MISSING, "head/w": "head/w"},
     ),
     "a recurrent layer without a kernel for its state": (
         [attribute("rnn/kernel"), attribute("rnn/recurrent_kernel"), attribute("rnn/bias")],

@@ -63,7 +63,7 @@ def side(*members: Layer, form: str = "live", wide: int = 0) -> Side:
 
 
 def test_equal_layers_without_names_that_changed_places_cannot_be_seen() -> None:
-    assert unseen(side(dense(1), dense(2)), side(dense(2), dense(1))) == {2: 1, 1: 2}
+    assert unseen(side(dense(1), dense(2)), side(dense(2), dense(1))) == {2: {1}, 1: {2}}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_names_tell_where_the_format_keeps_them() -> None:
     assert certain(side(*before), side(*after)) == {1, 2}
     assert unseen(side(*before), side(*after)) == {}
     assert certain(side(*before, form="unlabelled"), side(*after, form="unlabelled")) == set()
-    assert unseen(side(*before, form="unlabelled"), side(*after, form="unlabelled")) == {2: 1, 1: 2}
+    assert unseen(side(*before, form="unlabelled"), side(*after, form="unlabelled")) == {2: {1}, 1: {2}}
 
 
 def test_a_layer_that_was_renamed_is_another_one() -> None:
@@ -94,7 +94,7 @@ def test_a_layer_that_was_renamed_is_another_one() -> None:
 HARD = (
     20177, 20983, 30151, 30682, 31082, 31296, 31977, 40195, 41431, 50236, 50846, 51254, 51960, 90492, 110293, 110319,
     112957, 120359, 120561, 121577, 140440, 140858, 141077,
-    150281, 150653, 151794, 200043,
+    150281, 150653, 151794, 200043, 190600, 191455, 192530, 193786, 195889, 201218, 211906,
 )  # fmt: skip
 """Seeds at which a value went astray once, or a layer with a name was missed."""
 

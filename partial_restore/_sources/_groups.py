@@ -44,6 +44,7 @@ class GroupsSource:
         members = list(_members_of(config or {}, ()))
         labels = {place: name for place, name, _ in members if name is not None}
         self._trained = {place: is_trained for place, _, is_trained in members}
+        self._order = {place: i for i, place in enumerate(self._trained)}
         self._optimizer = _optimizer_of(config or {})
         listed = {group[: i + 1] for group in groups for i in range(1, len(group)) if group[i - 1] == LAYERS}
         if self._labels:
@@ -82,7 +83,7 @@ class GroupsSource:
         layer = ""
         if len(held) > 1 and held[-2] == VARIABLES:
             layer = base_of(at[-1]) if at and members_of(at)[-1] else ""
-            names = names_of_place(at, held[-1], members_of(at), self._labels, self.layout) or names
+            names = names_of_place(at, held[-1], members_of(at), self._labels, self.layout, self._order) or names
         part: Part = _part(at) if array.dtype else "internal"
         return Entry(key, names, (), array.shape, array.dtype or "unknown", part, array.itemsize, layer=layer)
 

@@ -130,7 +130,9 @@ def _named(place: int, layer: str, weight: str, path: str) -> _Weight:
         names = [[layer, *below]]
     names += [[layer, name[-1]] for name in names if len(name) > 2]
     made = [
-        Name((_renewed(name[0]), *name[1:]), (*(False for _ in name[1:]), True), (place, *(None for _ in name[1:])))
+        Name(
+            (_renewed(name[0]), *name[1:]), (*(False for _ in name[1:]), True), (("", place), *(None for _ in name[1:]))
+        )
         for name in names
     ]
     is_theano = bool(old) and not weight.endswith(":0")

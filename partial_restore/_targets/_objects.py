@@ -24,7 +24,7 @@ def open_object(model: Any, layout: Layout) -> EagerTarget:
     """
     graph = Graph(model)
     unbuilt = [thing.name for thing in graph.things if _keras.is_layer(thing) and _keras.is_unbuilt(thing)]
-    held = [] if unbuilt else _called_otherwise(_held(graph), graph, layout)
+    held = [] if unbuilt else _called_otherwise(_held(graph, layout), graph, layout)
     if not any(each.entry.group == "model" for each in held):
         raise UnbuiltError(_described(model), unbuilt)
     layers = [thing for thing in graph.things if _keras.is_layer(thing)]
@@ -90,8 +90,9 @@ def _stored_names(graph: Graph, layout: Layout) -> Mapping[int, Sequence[Name]]:
     for front, group, place in best:
         members = (*(False for _ in front), *place.members)
         labels = {(*front, *at): label for at, label in place.labels.items()}
+        order = {(*front, *at): number for at, number in place.order.items()}
         for key, variable in place.variables.items():
-            names.setdefault(id(raw(variable)), []).extend(names_of_place(group, key, members, labels, layout))
+            names.setdefault(id(raw(variable)), []).extend(names_of_place(group, key, members, labels, layout, order))
     return names
 
 
@@ -115,13 +116,13 @@ def _described(model: Any) -> str:
     return f"{type(model).__name__} {name!r}" if isinstance(name, str) and name else type(model).__name__
 
 
-def _held(graph: Graph) -> list[Held]:
+def _held(graph: Graph, layout: Layout) -> list[Held]:
     names = graph.names()
     metrics = {place for thing in graph.things if _keras.is_metric(thing) for place in graph.below(thing)}
     held = []
     for place in graph.leaves:
         group: Group = "metric" if place in metrics else names[place].group
-        held.append(_hold(graph.things[place], graph.owners[place], names[place], group))
+        held.append(_hold(graph.things[place], graph.owners[place], names[place], group, layout))
     keys = dict(zip(graph.leaves, (each.entry.key for each in _distinct(held)), strict=True))
     held = [
         replace(each, entry=replace(each.entry, state=piece.state(keys))) if (piece := names[place].piece) else each
@@ -129,7 +130,7 @@ def _held(graph: Graph) -> list[Held]:
     ]
     reached = {id(each.variable) for each in held}
     strays = [variable for variable in _all_variables(graph.root) if id(raw(variable)) not in reached]
-    held.extend(_hold(stray, None, Names((), (), "model"), "model") for stray in strays)
+    held.extend(_hold(stray, None, Names((), (), "model"), "model", layout) for stray in strays)
     return _distinct(held)
 
 
@@ -139,8 +140,10 @@ def _all_variables(root: Any) -> Sequence[Any]:
     return [variable for variable in variables if is_variable(variable)] if isinstance(variables, list | tuple) else []
 
 
-def _hold(variable: Any, owner: Any, names: Names, group: Group) -> Held:
+def _hold(variable: Any, owner: Any, names: Names, group: Group, layout: Layout) -> Held:
     given = names.given
+    if not given and layout.kind in ("names", "ops") and "/" in raw(variable).name:
+        given = (name_of(raw(variable).name.removesuffix(":0")),)  # The file may have no other one.
     if _keras.is_variable(variable):
         given = (name_of(variable.path),)
         if _keras.is_seed(owner) or variable.path.endswith("seed_generator_state"):

@@ -186,7 +186,7 @@ def judge(saved: Saved, made: Built, before: Values, after: Values, told: Mappin
         elif found == owner:
             verdict = "right"
         else:
-            verdict = "unseen" if (excused.get(owner[0]), owner[1]) == found else "wrong"
+            verdict = "unseen" if found[0] in excused.get(owner[0], ()) and found[1] == owner[1] else "wrong"
         reason = (told or {}).get(owner, "")
         if verdict.startswith("missed"):
             counts[f"{verdict}: {reason or 'untold'}"] += 1

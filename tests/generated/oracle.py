@@ -10,9 +10,10 @@ name or look the same as well. Everything else that goes to a variable of anothe
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from generated.files import ARRAYS, CHECKPOINTS, LABELLED
 from generated.specs import WRAPPERS, Layer
@@ -46,7 +47,10 @@ class Side:
     def label(self, home: Layer, member: Layer, around: Sequence[Layer]) -> Label:
         """Return the name of a member as far as the format keeps it."""
         if home.kind == "net" and member.home == "attribute":
-            return GIVEN, member.key
+            is_listed = self.form in (*LABELLED, "unlabelled") and member.key > "layers"  # Keras met it there first.
+            if not is_listed:
+                return GIVEN, member.key
+            return (GIVEN, member.name) if member.name and not self.is_unlabelled else ("layers", _class(member))
         if home.kind == "net" and self.family == "tf_keras" and self.form in CHECKPOINTS:
             return (GIVEN, member.key) if member.home == "dict" else ("list",)
         if home.kind == "net" and self.form in CHECKPOINTS:
@@ -78,9 +82,15 @@ class Side:
         if not member.is_container:
             return "", sorted((role, shape) for (uid, role), shape in self.shapes.items() if uid == member.uid)
         inner = (*around, member)
-        return member.kind, [
-            (self.label(member, each, inner), self.looks(each, inner)) for each in self.counted(member)
-        ]
+        parts = [(self.label(member, each, inner), self.looks(each, inner)) for each in self.counted(member)]
+        return member.kind, parts if self.order else sorted(parts, key=lambda part: part[0])
+
+    @property
+    def order(self) -> Literal["all", "class", ""]:
+        """Return among which layers the file tells the order: all members of a model, those of one class, or none."""
+        if self.form in (*CHECKPOINTS, "legacy", "live") or (self.form == "archive" and self.family == "keras"):
+            return "all"
+        return "class" if self.form in LABELLED and not self.is_unlabelled else ""
 
     def counted(self, home: Layer) -> list[Layer]:
         """Return the members that have variables."""
@@ -188,16 +198,19 @@ def _given(
     return found
 
 
-def unseen(saved: Side, edited: Side) -> dict[int, int]:
-    """Return for each layer of the edited model which saved one stood where it stands, if nothing tells them apart.
+def unseen(saved: Side, edited: Side) -> dict[int, set[int]]:
+    """Return for each layer of the edited model which saved ones stood where it stands, if nothing tells them apart.
 
     A model around the saved one, with something removed within, may look as the saved one did.
     """
-    pairs = dict(_in_order(saved, edited, saved.spec, _same(saved.spec, edited.spec), ((), ())))
+    pairs = [*_in_order(saved, edited, saved.spec, _same(saved.spec, edited.spec), ((), ()))]
     (_, before), (_, after) = saved.looks(saved.spec, ()), edited.looks(edited.spec, ())
     if before == after:
-        pairs |= dict(_in_order(saved, edited, saved.spec, edited.spec, ((), ())))
-    return pairs | dict(_flattened(saved, edited, ([saved.spec], [edited.spec])))
+        pairs += _in_order(saved, edited, saved.spec, edited.spec, ((), ()))
+    found: dict[int, set[int]] = defaultdict(set)
+    for mine, yours in (*pairs, *_flattened(saved, edited, ([saved.spec], [edited.spec]))):
+        found[mine].add(yours)
+    return found
 
 
 def _in_order(
@@ -206,16 +219,48 @@ def _in_order(
     inner = ((*around[0], before), (*around[1], after))
     theirs, ours = _groups(saved, before, inner[0]), _groups(edited, after, inner[1])
     pairs: list[tuple[int, int]] = []
+    moved = _moved(saved, before, after, (theirs, ours))
     for label in ours.keys() & theirs.keys():
         is_given, is_alone = label[0] == GIVEN, len(ours[label]) == len(theirs[label]) == 1
         is_same = _looks(edited, ours[label], inner[1]) == _looks(saved, theirs[label], inner[0])
+        is_same = is_same and label not in moved
         for mine, yours in zip(ours[label], theirs[label], strict=False):
             if mine.is_container and mine.kind == yours.kind and (is_same or is_alone):
                 pairs.extend(_in_order(saved, edited, yours, mine, inner))
-            elif (is_same and not is_given) or (is_given and mine.uid != yours.uid):
-                # Who takes the name of another layer, in its place, is that layer.
+            elif is_same or is_given:  # Who takes the name of another layer, in its place, is that layer.
                 pairs.append((mine.uid, yours.uid))
     return [*pairs, *_flattened(saved, edited, inner)]
+
+
+def _moved(
+    saved: Side, before: Layer, after: Layer, groups: tuple[Mapping[Label, list[Layer]], Mapping[Label, list[Layer]]]
+) -> set[Label]:
+    """Return the groups of several layers without names of which a file can tell that a layer beside them moved."""
+    theirs, ours = groups
+    orders = [[each.uid for each in home.distinct()] for home in (before, after)]
+    pairs = {
+        label: [
+            (orders[0].index(yours.uid), orders[1].index(mine.uid))
+            for mine, yours in zip(ours[label], theirs[label], strict=False)
+        ]
+        for label in ours.keys() & theirs.keys()
+    }
+
+    def is_told(label: Label, other: Label) -> bool:
+        kinds = {each.kind for each in (*theirs[label], *theirs[other])}
+        return saved.order == "all" or (saved.order == "class" and len(kinds) == 1)
+
+    if before.kind == "net":
+        return set()
+    return {
+        label
+        for label, group in pairs.items()
+        if len(group) > 1 and label[0] != GIVEN
+        for other, beside in pairs.items()
+        if other != label and is_told(label, other)
+        for place in beside
+        if len({sum(each[side] < place[side] for each in group) for side in (0, 1)}) > 1
+    }
 
 
 def _flattened(saved: Side, edited: Side, inner: tuple[Sequence[Layer], Sequence[Layer]]) -> Iterator[tuple[int, int]]:
@@ -224,7 +269,7 @@ def _flattened(saved: Side, edited: Side, inner: tuple[Sequence[Layer], Sequence
     Legacy files have no name of an inner model before those of its layers, nor has a `Saver` of TensorFlow 1, whose
     files look as those of a part that was saved.
     """
-    if saved.form not in _FLAT:
+    if saved.form not in _FLAT or "net" in (inner[0][-1].kind, inner[1][-1].kind):
         return
     before, after = ([*_flat(side, around[-1])] for side, around in zip((saved, edited), inner, strict=True))
     alike = [

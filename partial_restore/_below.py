@@ -1,0 +1,81 @@
+"""What a side has under a root: its names from there on, and what they meet. Pure; standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from partial_restore._keys import VARIABLES, Key, Places, Prefix, Row, is_said
+from partial_restore._types import Place
+
+Index = Mapping[Key, Collection[int]]
+
+
+@dataclass(frozen=True)
+class Below:
+    """What a side has under a root: entries with their keys from there on, and the entries of each key."""
+
+    rows: Sequence[tuple[int, Key]]
+    index: Index
+    placed: Sequence[tuple[Key, Places]] = ()
+
+    @cached_property
+    def places(self) -> Mapping[Key, Place]:
+        """Where layers stand among others, as far as it is known, by their keys."""
+        return {
+            key[: i + 1]: place
+            for key, places in self.placed
+            for i, place in enumerate(places[: len(key) - 1])
+            if place is not None
+        }
+
+    @cached_property
+    def entries(self) -> set[int]:
+        return {entry for entry, _ in self.rows}
+
+    @cached_property
+    def numbered(self) -> Sequence[tuple[int, Key]]:
+        """The rows of which not all was chosen."""
+        return [(entry, key) for entry, key in self.rows if not is_said(key)]
+
+    @cached_property
+    def numbered_within(self) -> Sequence[tuple[int, Key]]:
+        """The rows of layers that were all chosen, of whose variables only the number is known."""
+        return [(entry, key) for entry, key in self.rows if key[-2:-1] == (VARIABLES,) and is_said(key)]
+
+
+def below(rows: Iterable[Row], root: Prefix = ()) -> Below:
+    """Return the rows under a root."""
+    depth = len(root)
+    here = [row for row in rows if row.segments[:depth] == root and len(row.key) > depth]
+    found = [(row.entry, row.key[depth:]) for row in here]
+    return Below(found, by_key(found), [(row.key[depth:], row.places[depth:]) for row in here if row.places])
+
+
+def by_key(rows: Iterable[tuple[int, Key]]) -> Index:
+    """Return the entries of every key, of which nearly each has one."""
+    index: dict[Key, Collection[int]] = {}
+    several: dict[Key, set[int]] = {}
+    for entry, key in rows:
+        if key in index:
+            several.setdefault(key, {*index[key]}).add(entry)
+        else:
+            index[key] = (entry,)
+    return {**index, **several}
+
+
+Met = Sequence[tuple[int, int, Key]]
+"""What meets: a variable, a tensor, and the key by which they do."""
+
+
+def common(ours: Below, theirs: Below) -> Met:
+    """Return (target, source, key) for every key that belongs to exactly one entry of either side."""
+    here, there = ours.index, theirs.index
+    few, many = (here, there) if len(here) <= len(there) else (there, here)
+    met = []
+    for key in few:
+        if key in many and len(here[key]) == 1 == len(there[key]):
+            (t,), (s,) = here[key], there[key]
+            met.append((t, s, key))
+    return met
