@@ -166,16 +166,24 @@ def _may_be_root(root: Root, ours: Sequence[Row], theirs: Sequence[Row]) -> bool
 
 
 def _says_nothing(root: Prefix, rows: Iterable[Row]) -> bool:
-    return all(part in _SAYING_NOTHING or not isinstance(part, str) for part in _key_of(root, rows))
+    """Say whether a root, as every name below it may be read, is what anybody calls a model."""
+    readings = _readings(root, rows)
+    fitting = {
+        entry for entry, key in readings if all(part in _SAYING_NOTHING or not isinstance(part, str) for part in key)
+    }
+    return fitting == {entry for entry, _ in readings}
 
 
-def _numbered(root: Prefix, rows: Iterable[Row]) -> list[object]:
+def _numbered(root: Prefix, rows: Iterable[Row]) -> list[str]:
     """Return the classes of the layers in a root that Keras named: one that only one side has does say something."""
-    return [part[0] for part in _key_of(root, rows) if not isinstance(part, str)]
+    numbered = ([part[0] for part in key if not isinstance(part, str)] for _, key in _readings(root, rows))
+    return max(numbered, key=lambda kinds: (len(kinds), kinds), default=[])
 
 
-def _key_of(root: Prefix, rows: Iterable[Row]) -> Key:
-    return next((row.key for row in rows if row.segments[: len(root)] == root), root)[: len(root)]
+def _readings(root: Prefix, rows: Iterable[Row]) -> set[tuple[int, Key]]:
+    """Return how the entries below a root read it."""
+    depth = len(root)
+    return {(row.entry, row.key[:depth]) for row in rows if row.segments[:depth] == root and len(row.key) > depth}
 
 
 def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:

@@ -15,8 +15,11 @@ from dataclasses import dataclass
 
 from partial_restore._types import Name, Place
 
-Part = str | tuple[str, int, int, int]
-"""A segment as it is compared: itself; or the kind of a position, its rank, their number, and the rank of its place."""
+Part = str | tuple[str, int, int, int | str]
+"""A segment as it is compared: itself; or the kind of a position, its rank, their number, and the rank of its place.
+
+Of a place in a list it is the number itself, their number, and which numbers there are.
+"""
 
 Key = tuple[Part, ...]
 Prefix = tuple[str, ...]
@@ -83,7 +86,9 @@ def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_
         for i, position in enumerate(positions):
             if position is not None:
                 held[name.segments[:i], position[0]][position[1]] = name.places[i] if name.places else None
-    ranks = {scope: _ranks(places) for scope, places in held.items()}
+    ranks: dict[_Scope, _Ranks] = {
+        scope: _ranks(places) if scope[1] else _listed(places) for scope, places in held.items()
+    }
     return [
         Row(entry, name.segments, key, name.places)
         for entry, name, positions in listed
@@ -96,9 +101,19 @@ def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_
 
 
 _Scope = tuple[Prefix, str]
+_Ranks = Mapping[int, tuple[int, int | str]]
 
 
-def _ranks(places: Mapping[int, Place | None]) -> dict[int, tuple[int, int]]:
+def _listed(numbers: Collection[int]) -> _Ranks:
+    """Return for each place in a list itself, and which places are taken: what has no variables may stand between."""
+    ordered = sorted(numbers)
+    breaks = [i for i in range(1, len(ordered)) if ordered[i] != ordered[i - 1] + 1]
+    runs = itertools.pairwise([0, *breaks, len(ordered)])
+    text = ",".join(f"{ordered[start]}-{ordered[end - 1]}" for start, end in runs)
+    return {number: (number, text) for number in numbers}
+
+
+def _ranks(places: Mapping[int, Place | None]) -> _Ranks:
     """Return for each number its rank, and the rank of its place: another one if somebody chose a name among them."""
     ordered = sorted(places)
     known = [place for place in places.values() if place is not None]
@@ -119,7 +134,7 @@ def _positions(name: Name, pins: int, bases: Collection[str]) -> Sequence[tuple[
 def _readings(
     name: Name,
     positions: Sequence[tuple[str, int] | None],
-    ranks: Mapping[_Scope, Mapping[int, tuple[int, int]]],
+    ranks: Mapping[_Scope, _Ranks],
     *,
     is_target: bool,
 ) -> Iterator[tuple[Part, ...]]:
@@ -141,7 +156,7 @@ def _readings(
         if i and len(held) == 1 and CELL.fullmatch(base):
             yield (base, "cell") if base != "cell" else (base,)  # The one cell of a layer is known by the layer.
             continue
-        part = (base, number, len(held), number) if not base else (base, rank, len(held), place)
+        part = (base, rank, len(held), place)
         is_open = bool(base) and name.said[i] is None and (not is_target or (len(held) == 1 and number < 0))
         yield (part, segment) if is_open else (part,)
 

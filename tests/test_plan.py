@@ -284,9 +284,21 @@ TABLE = {
     ),
     "numbers that are keys": (
         [attribute("heads/16/w"), attribute("heads/32/w")],
-        [attribute("heads/8/w"), attribute("heads/16/w")],
+        [attribute("heads/16/w"), attribute("heads/32/w")],
         {},
-        {"heads/16/w": "heads/16/w", "heads/32/w": AMBIGUOUS},
+        {"heads/16/w": "heads/16/w", "heads/32/w": "heads/32/w"},
+    ),
+    "a list in which something without variables came before": (
+        [attribute("heads/1/w"), attribute("heads/2/w")],
+        [attribute("heads/0/w"), attribute("heads/1/w")],
+        {},
+        {"heads/1/w": AMBIGUOUS, "heads/2/w": AMBIGUOUS},
+    ),
+    "a list in which something without variables stands between": (
+        [attribute("heads/0/w"), attribute("heads/2/w"), attribute("heads/3/w")],
+        [attribute("heads/0/w"), attribute("heads/1/w"), attribute("heads/3/w")],
+        {},
+        dict.fromkeys(["heads/0/w", "heads/2/w", "heads/3/w"], AMBIGUOUS),
     ),
     "a chosen name that looks automatic, among automatic ones": (
         [placed("dense/w", 1), placed("dense_7/w", 2), placed("dense_1/w", 3)],
