@@ -111,6 +111,11 @@ class _Kept:
     states: Mapping[Entry, State]
 
     @cached_property
+    def chosen(self) -> frozenset[str]:
+        """Its names, without those that Keras numbers."""
+        return frozenset(name for name in self.names if not is_known(family_of(name)))
+
+    @cached_property
     def held(self) -> frozenset[_Meaning]:
         return frozenset((state.owner, state.kind) for state in self.states.values())
 
@@ -186,7 +191,7 @@ class _Sides:
     def _all_partners(self) -> dict[_Kept, set[_Kept]]:
         """Pair what is of one class; where several are, by their names and by the variables that they train."""
         alike = {ours: {each for each in self._theirs if _are_alike(ours, each)} for ours in self._ours}
-        named = {ours: {each for each in alike[ours] if set(ours.names) & set(each.names)} for ours in self._ours}
+        named = {ours: {each for each in alike[ours] if ours.chosen & each.chosen} for ours in self._ours}
         shared = {ours: self._training_the_same(ours, alike[ours]) for ours in self._ours}
         partners: dict[_Kept, set[_Kept]] = {}
         for ours in self._ours:

@@ -46,6 +46,9 @@ class Side:
 
     def label(self, home: Layer, member: Layer, around: Sequence[Layer]) -> Label:
         """Return the name of a member as far as the format keeps it."""
+        if home.kind == "net" and self.family == "tf_keras" and self.form in LABELLED:
+            is_first = member.home == "attribute" and member.key > "layers"  # Keras 2 goes from the last to the first.
+            return (GIVEN, member.key) if is_first else ("layers", _class(member))
         if home.kind == "net" and member.home == "attribute":
             is_listed = self.form in (*LABELLED, "unlabelled") and member.key > "layers"  # Keras met it there first.
             if not is_listed:
@@ -68,6 +71,8 @@ class Side:
             )  # Its layers are built in the scope of the subclassed model, which is all that is recorded.
         if self.form in CHECKPOINTS and member.kind == "net" and not self._is_told(member):
             return ("place",)  # Its layers' names are lost, and with them its own where no sibling tells.
+        if self.form in CHECKPOINTS and member.kind == "functional" and home.kind != "net":
+            return ("place",)  # Keras names what is in it as if it stood beside it.
         if member.name and not self.is_unlabelled:
             return GIVEN, member.name
         return (member.home if home.kind == "net" else "layers", _class(member))

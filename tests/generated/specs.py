@@ -25,6 +25,8 @@ RICH = 200_000
 Seeds below go on to draw what they drew when something went wrong at them.
 """
 _NAMES = "a b c d e f g h fc block head".split()
+_RICH_NAMES = "a out proj d norm q g v fc block head".split()
+"""Some sort before ``layers`` and some behind: Keras stores attributes in that order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ class Draw:
         home = Layer(next(self._uids), kind, builds=chance.random() < 0.5, backwards=chance.random() < 0.2)
         if self.is_rich and kind == "functional" and chance.random() < 0.3:
             home = replace(home, parallel=True)
-        names = chance.sample(_NAMES, 5)
+        names = chance.sample(_RICH_NAMES if self.is_rich else _NAMES, 5)
         count = chance.randint(2, 5) if not depth else chance.randint(1, 3)
         members = [self.layer(home, depth) for _ in range(count)]
         if not depth and chance.random() < 0.1:
