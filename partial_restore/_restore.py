@@ -11,6 +11,7 @@ from partial_restore._errors import UnbuiltError, UnknownNameError, nearest
 from partial_restore._pause import collection_paused
 from partial_restore._plan import Request, decide, unselected
 from partial_restore._prepared import Initialize, Plan, Policy
+from partial_restore._recorded import recorded
 from partial_restore._report import Listing, Report, listing_of
 from partial_restore._save import write_checkpoint
 from partial_restore._select import Pattern, Rename, Test, compile_patterns, compile_rename, texts_of
@@ -205,7 +206,8 @@ def save_subset(
 ) -> str:
     """Write variables of a model under their names, as a V2 checkpoint that every reader of TensorFlow takes.
 
-    The files appear under their names only when they are complete.
+    The files appear under their names only when they are complete. Of a model of objects they have one tensor more, of text,
+    which says what of the names was chosen, so that a restore knows as much as from the model in memory.
 
     >>> import tempfile, tensorflow as tf
     >>> import partial_restore as pr
@@ -228,10 +230,11 @@ def save_subset(
     target = open_target(model, session)
     request = Request(*_selection(target, include, exclude))
     _refuse_unknown(target, request)
-    keys = [entry.key for entry in target.entries if entry.group == "model" and not unselected(entry, request)]
-    if not keys:
+    entries = [entry for entry in target.entries if entry.group == "model" and not unselected(entry, request)]
+    if not entries:
         raise ValueError("nothing is selected; nothing was saved")
-    return write_checkpoint(os.fspath(path), keys, target.values(keys))
+    keys = [entry.key for entry in entries]
+    return write_checkpoint(os.fspath(path), keys, target.values(keys), recorded(entries))
 
 
 def _open(ckpt: Any) -> Source:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from partial_restore._recorded import KEY
 from partial_restore._tensors import eagerly
 
 
-def write_checkpoint(prefix: str, names: Sequence[str], values: Sequence[tf.Tensor]) -> str:
-    """Write the values under the names and return the prefix.
+def write_checkpoint(prefix: str, names: Sequence[str], values: Sequence[tf.Tensor], record: str = "") -> str:
+    """Write the values under the names, and a record of what is known of these, and return the prefix.
 
     The files are written beside their place and renamed, the index last: a reader finds the old checkpoint or the
     new one. (Replacing one takes two renames; a crash between them leaves a checkpoint that fails its checksums.)
@@ -24,12 +25,12 @@ def write_checkpoint(prefix: str, names: Sequence[str], values: Sequence[tf.Tens
         raise ValueError("a variable without a name cannot be saved")
     if folder:
         tf.io.gfile.makedirs(folder)
+    keys = [*names, KEY] if record else list(names)
     aside = os.path.join(folder, f".{base}.{uuid.uuid4().hex}")
     try:
         with eagerly():
-            tf.raw_ops.SaveV2(
-                prefix=aside, tensor_names=list(names), shape_and_slices=[""] * len(names), tensors=list(values)
-            )
+            tensors = [*values, tf.constant(record)] if record else list(values)
+            tf.raw_ops.SaveV2(prefix=aside, tensor_names=keys, shape_and_slices=[""] * len(keys), tensors=tensors)
         for suffix in (".data-00000-of-00001", ".index"):
             tf.io.gfile.rename(f"{aside}{suffix}", f"{prefix}{suffix}", overwrite=True)
     finally:

@@ -14,7 +14,7 @@ import partial_restore
 ROOT = Path(partial_restore.__file__).parent
 FLOORS = [
     {"_types", "_cast", "_fold", "_nodes", "_pause", "_progress"},
-    {"_labels", "_keys", "_optimizers"},
+    {"_labels", "_keys", "_optimizers", "_recorded"},
     {"_pieces"},
     {"_names", "_select", "_settle", "_errors", "_report", "_below"},
     {"_layer_names"},
@@ -67,6 +67,7 @@ PURE = {
     "_layer_names",
     "_keys",
     "_below",
+    "_recorded",
     "_select",
     "_errors",
     "_report",

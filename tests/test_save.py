@@ -10,6 +10,7 @@ import tensorflow as tf
 from models import assert_same, by_layer, stack
 
 import partial_restore as pr
+from partial_restore._save import write_checkpoint
 
 
 def test_part_is_written_under_its_names(tmp_path: Path) -> None:
@@ -59,3 +60,55 @@ def test_nothing_to_save(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="without a name"):
         pr.save_subset({"": tf.Variable(1.0)}, tmp_path / "part")
     assert not list(tmp_path.iterdir())
+
+
+class Towers(tf.Module):
+    """Two attributes that look like the names that Keras makes up, and are no layers of Keras."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        for i, name in enumerate(names):
+            setattr(self, name, tf.Variable([float(i)]))
+
+
+def test_what_was_chosen_is_recorded(tmp_path: Path) -> None:
+    prefix = pr.save_subset(Towers("dense_1", "dense_2"), tmp_path / "part")
+    target = Towers("head", "dense_2", "dense_3")
+    report = pr.restore_subset(target, prefix)
+    assert [item.name for item in report.loaded] == ["dense_2"]
+    assert target.dense_2.numpy() == [1.0]
+    keys = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
+    assert sorted(keys) == ["_PARTIAL_RESTORE_NAMES", "dense_1", "dense_2"]
+
+
+def test_variables_by_name_have_nothing_to_record(tmp_path: Path) -> None:
+    prefix = pr.save_subset({"w": tf.Variable([1.0])}, tmp_path / "part")
+    assert list(tf.train.load_checkpoint(prefix).get_variable_to_shape_map()) == ["w"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["", "{", "[]", '{"version": 1}', '{"version": 1, "names": {"w": [[[[1, true, null]]], []]}}',
+     '{"version": 1, "names": {"w": [[[["w", "x", null]]], []]}}', '{"version": 1, "names": {"w": [[[["w"]]], []]}}',
+     '{"version": 1, "names": {"w": 3}}', '{"version": 1, "names": {"w": [[[["w", true, ["", "x"]]]], []]}}'],
+)  # fmt: skip
+def test_damaged_record_is_refused(tmp_path: Path, record: str) -> None:
+    prefix = write_checkpoint(
+        str(tmp_path / "part"), ["w", "_PARTIAL_RESTORE_NAMES"], [tf.ones([1]), tf.constant(record)]
+    )
+    with pytest.raises(pr.UnreadableCheckpointError, match="record of names"):
+        pr.restore_subset(Towers("w"), prefix)
+
+
+def test_record_of_another_version_tells_nothing(tmp_path: Path) -> None:
+    record = tf.constant('{"version": 2, "names": "?"}')
+    prefix = write_checkpoint(str(tmp_path / "part"), ["w", "_PARTIAL_RESTORE_NAMES"], [tf.ones([1]), record])
+    target = Towers("w")
+    pr.restore_subset(target, prefix)
+    assert target.w.numpy() == [1.0]
+
+
+def test_record_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    prefix = write_checkpoint(str(tmp_path / "part"), ["w", "_PARTIAL_RESTORE_NAMES"], [tf.ones([1]), tf.ones([1])])
+    with pytest.raises(pr.UnreadableCheckpointError, match="record of names"):
+        pr.restore_subset(Towers("w"), prefix)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -19,6 +19,7 @@ from partial_restore._errors import UnreadableCheckpointError
 from partial_restore._names import Names, names_of_graph
 from partial_restore._nodes import Node
 from partial_restore._optimizers import states_of_keys
+from partial_restore._recorded import KEY, names_in
 from partial_restore._sources._bundle import Bundle
 from partial_restore._sources._locate import locate
 from partial_restore._tensors import eagerly
@@ -41,7 +42,9 @@ class CheckpointSource:
             self._reader: Any = tf.compat.v1.train.NewCheckpointReader(self._prefix)
         except _READER_ERRORS as error:
             raise UnreadableCheckpointError(self.path, _first_line(error)) from error
-        self.layout = Layout("objects" if self._reader.has_tensor(_GRAPH_KEY) else "ops")
+        self._recorded = self._read_record() if self._reader.has_tensor(KEY) else {}
+        kind: Literal["names", "ops"] = "names" if self._recorded else "ops"
+        self.layout = Layout("objects" if self._reader.has_tensor(_GRAPH_KEY) else kind)
 
     @cached_property
     def _dtypes(self) -> Mapping[str, Any]:
@@ -52,7 +55,7 @@ class CheckpointSource:
         """Every tensor that the file lists, in its own order."""
         shapes: Mapping[str, list[int]] = self._reader.get_variable_to_shape_map()
         dtypes = self._dtypes
-        names, states = self._object_names() if _GRAPH_KEY in shapes else ({}, states_of_keys(shapes))
+        names, states = self._object_names() if _GRAPH_KEY in shapes else (self._recorded, states_of_keys(shapes))
         order = {key: i for i, key in enumerate(names)}
         return [
             _entry(
@@ -90,6 +93,14 @@ class CheckpointSource:
         with eagerly():
             values = self._bundle.read(keys)
         return self.read(keys) if values is None else values
+
+    def _read_record(self) -> dict[str, Names]:
+        """Return the names that `save_subset` recorded, by key."""
+        try:
+            found = names_in(self.read([KEY])[0].numpy())
+        except ValueError as error:
+            raise UnreadableCheckpointError(self.path, f"its record of names is damaged: {error}") from error
+        return {key: Names(paths, given, "model") for key, (paths, given) in found.items() if paths or given}
 
     def _object_names(self) -> tuple[dict[str, Names], dict[str, State]]:
         """Return the names of every tensor that the object graph refers to, by key, in its order, and optimizer state."""
@@ -140,7 +151,7 @@ def _name_based(key: str, states: Collection[str], *, has_graph: bool) -> Names:
 
 def _entry(key: str, shape: tuple[int, ...], dtype: tf.DType, names: Names, state: State | None) -> Entry:
     name = dtype.name
-    unreadable = name in _NO_ARRAYS or key == _GRAPH_KEY or key.endswith(".OBJECT_CONFIG_JSON")
+    unreadable = name in _NO_ARRAYS or key in (_GRAPH_KEY, KEY) or key.endswith(".OBJECT_CONFIG_JSON")
     return Entry(
         key,
         names.paths,

@@ -26,7 +26,7 @@ Shapes = Mapping[tuple[int, str], tuple[int, ...]]
 
 GIVEN = "given"
 
-_FLAT = {"legacy": ("functional",), "subset": ("functional", "sequential")}
+_FLAT = {"legacy": ("functional",)}
 """The formats that may say nothing of inner models, and of which of them."""
 
 
@@ -93,7 +93,9 @@ class Side:
     @property
     def order(self) -> Literal["all", "class", ""]:
         """Return among which layers the file tells the order: all members of a model, those of one class, or none."""
-        if self.form in (*CHECKPOINTS, "legacy", "live") or (self.form == "archive" and self.family == "keras"):
+        if self.form in (*CHECKPOINTS, "legacy", "live", "subset") or (
+            self.form == "archive" and self.family == "keras"
+        ):
             return "all"
         return "class" if self.form in LABELLED and not self.is_unlabelled else ""
 
@@ -271,8 +273,7 @@ def _moved(
 def _flattened(saved: Side, edited: Side, inner: tuple[Sequence[Layer], Sequence[Layer]]) -> Iterator[tuple[int, int]]:
     """Yield what stands in the same place of two models if the layers of inner ones stand among their own.
 
-    Legacy files have no name of an inner model before those of its layers, nor has a `Saver` of TensorFlow 1, whose
-    files look as those of a part that was saved.
+    Legacy files have no name of an inner model before those of its layers.
     """
     if saved.form not in _FLAT or "net" in (inner[0][-1].kind, inner[1][-1].kind):
         return
