@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -26,9 +26,12 @@ class Stored:
     variables: Mapping[str, Any]
 
 
-def stored(layer: Any, *, reverse: bool) -> list[Stored]:
-    """Return where the layers from this one down would be stored; tf_keras goes through attributes in reverse order."""
-    walk = _Walk(reverse=reverse)
+def stored(layer: Any, *, reverse: bool, sorts: bool) -> list[Stored]:
+    """Return where the layers from this one down would be stored.
+
+    tf_keras goes through attributes in reverse order, and sorts what a dict adds to the layers of a model by its keys.
+    """
+    walk = _Walk(reverse=reverse, sorts=sorts)
     with warnings.catch_warnings():  # To look at a deprecated property is not to use it.
         warnings.simplefilter("ignore")
         walk.layer(layer, (), ())
@@ -38,9 +41,9 @@ def stored(layer: Any, *, reverse: bool) -> list[Stored]:
 class _Walk:
     """Goes through a layer as Keras does when it saves."""
 
-    def __init__(self, *, reverse: bool) -> None:
+    def __init__(self, *, reverse: bool, sorts: bool) -> None:
         self.found: list[Stored] = []
-        self._reverse = reverse
+        self._reverse, self._sorts = reverse, sorts
         self._visited: dict[int, Any] = {}
         self._labels: dict[tuple[str, ...], str] = {}
         self._order: dict[tuple[str, ...], int] = {}
@@ -101,7 +104,20 @@ class _Walk:
                 value = getattr(layer, name)
             except Exception:  # noqa: BLE001, S112  A property of a person's own layer may raise anything.
                 continue
-            yield name, value
+            yield name, self._listed(layer, value) if name == "layers" and isinstance(value, list) else value
+
+    def _listed(self, owner: Any, layers: Sequence[Any]) -> list[Any]:
+        """Return the layers of a model, those of a dict in the order in which its Keras lists them."""
+        listed = list(layers)
+        for held in vars(owner).values():
+            if isinstance(held, Mapping) and held and all(is_layer(each) for each in held.values()):
+                members = [held[key] for key in (sorted(held, key=str) if self._sorts else held)]
+                ids = {id(each) for each in members}
+                places = [i for i, each in enumerate(layers) if id(each) in ids]
+                if len(places) == len(members):
+                    for i, each in zip(places, members, strict=True):
+                        listed[i] = each
+        return listed
 
 
 @cache

@@ -80,14 +80,20 @@ def _renamed(held: Held, called: Sequence[Name], *, is_more: bool) -> Held:
 def _stored_names(graph: Graph, layout: Layout) -> Mapping[int, Sequence[Name]]:
     """Return the names under which Keras 3 would store the variables, by their ids.
 
-    Which of its attributes Keras meets first has changed before it kept the names of layers: what has more of the file's
-    paths is taken, below whatever stands before them in a model around the saved one.
+    Before it kept the names of layers, Keras met its attributes in one order or the other, and Keras 2 sorted dicts: what has most
+    of the file's paths is taken, below whatever stands before them in a model around the saved one. Where ways to
+    go have as many, a variable has the names of each.
     """
-    reverses = (False,) if layout.labelled == "all" else (False, True)
-    orders = [[place for each in graph.tops() for place in _below(*each, reverse=order)] for order in reverses]
-    best = max(orders, key=lambda places: _met(places, layout.groups))
+    ways = ((False, False),) if layout.labelled == "all" else ((False, False), (True, False), (True, True))
+    found = [
+        [place for each in graph.tops() for place in _below(*each, reverse=reverse, sorts=sorts)]
+        for reverse, sorts in ways
+    ]
+    met = [_met(places, layout.groups) for places in found]
     names: dict[int, list[Name]] = {}
-    for front, group, place in best:
+    for front, group, place in (
+        each for places, most in zip(found, met, strict=True) if most == max(met) for each in places
+    ):
         members = (*(False for _ in front), *place.members)
         labels = {(*front, *at): label for at, label in place.labels.items()}
         order = {(*front, *at): number for at, number in place.order.items()}
@@ -105,9 +111,9 @@ def _met(places: Sequence[tuple[tuple[str, ...], tuple[str, ...], Stored]], know
 
 
 def _below(
-    front: tuple[str, ...], layer: Any, *, reverse: bool
+    front: tuple[str, ...], layer: Any, *, reverse: bool, sorts: bool
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], Stored]]:
-    for place in stored(layer, reverse=reverse):
+    for place in stored(layer, reverse=reverse, sorts=sorts):
         yield front, (*front, *place.group), place
 
 
