@@ -62,7 +62,7 @@ def _but_moved(
 
     Keras names a layer of an inner Functional model as one of the same name that stands beside the model.
     """
-    named = by_path.named
+    led = by_path.named | by_path.pairs
     return [
         _open(claim)
         if (
@@ -70,7 +70,7 @@ def _but_moved(
             and claim.target in placed
             and claim.source in by_path.told
             and claim.source not in unplaced
-            and (claim.target, claim.source) not in named
+            and (claim.target, claim.source) not in led
         )
         or (claim.grade is Grade.NUMBERED and claim.target in by_path.moved)
         else claim

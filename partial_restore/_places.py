@@ -50,7 +50,8 @@ def names_of_place(
         label = _label(at, i, labels, layout)
         place = ("", order[at]) if at in order else (base_of(segment), int(_number(segment) or 0))
         if members[i]:
-            choices.append([(label or segment, False, place)])
+            is_open = label and layout.labelled == "lists" and not _is_of_models(at)
+            choices.append([(each, False, place) for each in ([label, segment] if is_open else [label or segment])])
         elif members[i] is False:
             choices.append(
                 [(segment.lstrip("_"), True, None)]
@@ -71,6 +72,11 @@ def names_of_place(
 def _label(group: Group, i: int, labels: Mapping[Group, str], layout: Layout) -> str:
     is_known = layout.labelled == "all" or (layout.labelled == "lists" and i > 0 and group[i - 1] == LAYERS)
     return labels.get(group, "") if is_known else ""
+
+
+def _is_of_models(group: Group) -> bool:
+    """Say whether a member of a list lies in nothing but models and their lists: a configuration tells no names further down."""
+    return all(each == LAYERS for each in group[::2])
 
 
 def _may_be_place(segment: str, label: str) -> bool:

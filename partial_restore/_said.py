@@ -55,7 +55,7 @@ class Said:
 
     The variables that ``met`` a tensor of their shape, and whether all of both sides did, so that it is the same model;
     the tensors of which a name is ``told`` in full; the variables and tensors of one shape that roots leave ``open``;
-    the variables whose layers ``moved`` among others, so that their numbers tell nothing.
+    the variables whose layers ``moved`` among others, so that their numbers tell nothing; and all ``pairs`` that meet.
     """
 
     claims: Sequence[Claim] = ()
@@ -65,6 +65,7 @@ class Said:
     told: frozenset[int] = frozenset()
     open: frozenset[tuple[int, int]] = frozenset()
     moved: frozenset[int] = frozenset()
+    pairs: frozenset[tuple[int, int]] = frozenset()
 
     @property
     def named(self) -> set[tuple[int, int]]:
@@ -103,6 +104,7 @@ def said_by(kind: Kind, sides: Sides) -> Said:
         told,
         rivals,
         frozenset(t for t, _, key in best.met if is_below(key, moved)),
+        best.pairs,
     )
 
 

@@ -49,7 +49,7 @@ class GroupsSource:
         listed = {group[: i + 1] for group in groups for i in range(1, len(group)) if group[i - 1] == LAYERS}
         if self._labels:
             self.layout = Layout("groups", "all", groups)
-        elif listed and listed <= labels.keys():
+        elif listed & labels.keys():
             self._labels, self.layout = labels, Layout("groups", "lists", groups)
         else:
             self.layout = Layout("groups", "none", groups)
@@ -209,7 +209,7 @@ def _members_of(config: Mapping[str, Any], at: Group) -> Iterator[tuple[Group, s
         times[kind] = times.get(kind, -1) + 1
         place = (*at, LAYERS, f"{kind}_{times[kind]}" if times[kind] else kind)
         own = layer.get("config")
-        name = own.get("name") if isinstance(own, dict) else layer.get("name")
+        name = (own.get("name") if isinstance(own, dict) else None) or layer.get("name")
         yield (
             place,
             name if isinstance(name, str) else None,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from generated.files import ARRAYS, CHECKPOINTS, LABELLED
@@ -25,6 +25,9 @@ Shapes = Mapping[tuple[int, str], tuple[int, ...]]
 """The shapes of a model's variables by their owners."""
 
 GIVEN = "given"
+
+KEEPING = (*LABELLED, "legacy", "unlabelled", "live", "subset")
+"""The formats that keep something of every layer."""
 
 _FLAT = {"legacy": ("functional",)}
 """The formats that may say nothing of inner models, and of which of them."""
@@ -110,30 +113,40 @@ def _class(layer: Layer) -> str:
 
 
 def certain(saved: Side, edited: Side) -> set[int]:
-    """Return the layers whose names are all given, kept and the same on both sides, and those of no other layer."""
+    """Return the layers whose names are all given, kept and the same on both sides, and those of no other layer.
+
+    Of a model that did not change these are all layers, where the format keeps something of each.
+    """
+    if _is_same(saved.spec, edited.spec) and saved.form in KEEPING:
+        return {each.uid for each in saved.spec.walk()}
     if edited.spec.uid != saved.spec.uid and saved.form in ARRAYS:
         return set()  # Keras' paths name the root before some layers, and not before those of inner models.
-    if saved.form in ARRAYS and _is_numbered_root(saved.spec):
-        return set()
-    if saved.form == "legacy" and _has_echo(saved.spec):
-        return set()
     is_wrapped = edited.spec.uid != saved.spec.uid
     before, after = _given(saved, saved.spec, ()), _given(edited, _same(saved.spec, edited.spec), ())
-    ends = _ends(saved.spec), _ends(edited.spec)
-    once = {path for path in _once(before) & _once(after) if path and all(each[path] == 1 for each in ends)}
+    once = _once(before) & _once(after) - {()}
+    if saved.form in (*ARRAYS, *CHECKPOINTS, "legacy"):  # Some of them drop names from the front.
+        ends = _ends(saved.spec), _ends(edited.spec)
+        once = {path for path in once if path and all(each[path] == 1 for each in ends)}
     kinds = {each.uid: each.kind for each in edited.spec.walk()}
     retyped = {each.uid for each in saved.spec.walk() if kinds.get(each.uid) != each.kind}
     has_variables = {uid for uid, _ in saved.shapes}
     certain_paths = {uid for uid, path in before.items() if path in once and after.get(uid) == path}
-    unmet = {uid for uid, path in before.items() if after.get(uid) != path or uid in retyped}
-    if is_wrapped and unmet & has_variables and _has_twice(ends):
-        return (
-            set()
-        )  # Where a name stands twice, a model within another explains the file only if it explains all of it.
+    unmet = {uid for uid, path in before.items() if path is None or after.get(uid) != path or uid in retyped}
+    if is_wrapped and unmet & has_variables and _has_twice((_ends(saved.spec), _ends(edited.spec))):
+        return set()  # Where a name stands twice, a model within another must explain all of the file.
     if is_wrapped and len({path[0] for uid in certain_paths & has_variables if (path := before[uid])}) < 2:
         return set()  # One layer that the file knows may be anywhere.
     # A layer of another class is another one, whatever of it is called the same.
     return certain_paths - retyped - _blurred(saved, edited)
+
+
+def _is_same(saved: Layer, edited: Layer) -> bool:
+    """Say whether nothing was changed but what is trained."""
+    pairs = list(zip(saved.walk(), edited.walk(), strict=False))
+    is_alike = all(
+        replace(ours, members=(), frozen=False) == replace(theirs, members=(), frozen=False) for ours, theirs in pairs
+    )
+    return is_alike and len(pairs) == len(list(saved.walk())) == len(list(edited.walk()))
 
 
 def _blurred(saved: Side, edited: Side) -> set[int]:
@@ -144,17 +157,6 @@ def _blurred(saved: Side, edited: Side) -> set[int]:
     if saved.form in LABELLED:
         return {each.uid for each in edited.spec.walk() if each.has_bias != layers.get(each.uid, each).has_bias}
     return set()
-
-
-def _has_echo(spec: Layer) -> bool:
-    """Say whether a layer is called as the model that holds it, which legacy files do not repeat."""
-    return any(member.name and member.name == home.name for home in spec.walk() for member in home.members)
-
-
-def _is_numbered_root(spec: Layer) -> bool:
-    """Say whether Keras' paths begin with the number of a model that is one of several of its class."""
-    alike = [each for each in spec.walk() if each.kind == spec.kind == "sequential" and not each.name]
-    return len(alike) > 1 and not spec.name
 
 
 def _ends(spec: Layer) -> Counter[tuple[str, ...]]:
@@ -214,10 +216,19 @@ def unseen(saved: Side, edited: Side) -> dict[int, set[int]]:
     (_, before), (_, after) = saved.looks(saved.spec, ()), edited.looks(edited.spec, ())
     if before == after:
         pairs += _in_order(saved, edited, saved.spec, edited.spec, ((), ()))
+    elif not certain(saved, edited):  # What a model was wrapped in may have a layer of the only name that is known.
+        pairs += _namesakes(saved, edited)
     found: dict[int, set[int]] = defaultdict(set)
     for mine, yours in (*pairs, *_flattened(saved, edited, ([saved.spec], [edited.spec]))):
         found[mine].add(yours)
     return found
+
+
+def _namesakes(saved: Side, edited: Side) -> Iterator[tuple[int, int]]:
+    """Yield what has the same given name from the root on."""
+    before, after = _given(saved, saved.spec, ()), _given(edited, edited.spec, ())
+    theirs = {path: uid for uid, path in before.items() if path in _once(before)}
+    yield from ((mine, theirs[path]) for mine, path in after.items() if path in _once(after) and path in theirs)
 
 
 def _in_order(
