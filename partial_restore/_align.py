@@ -61,8 +61,15 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, 
     best = _best(fitting, len(_entries(ours)), len(_entries(theirs)))
     if not tops or len(best) > 1 or _needs_no_root(best[0], ours, theirs):
         return best
-    rivals = [top for top in _tops(ours, theirs, best[0].root) if _is_rival(top, best[0], are_alike)]
+    above = [root for root in roots if _is_above(root, best[0].root)]
+    tops_of = {top.root: top for root in above for top in _tops(ours, theirs, root)}
+    rivals = [top for top in tops_of.values() if _is_rival(top, best[0], are_alike)]
     return sorted([*best, *rivals], key=lambda each: len(each.pairs), reverse=True)
+
+
+def _is_above(root: Root, other: Root) -> bool:
+    """Say whether both parts of a root are the beginnings of those of another, or the same."""
+    return all(deep[: len(part)] == part for part, deep in zip(root, other, strict=True))
 
 
 def _needs_no_root(best: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:

@@ -60,7 +60,7 @@ class Side:
         if home.kind == "net" and self.family == "tf_keras" and self.form in CHECKPOINTS:
             return (GIVEN, member.key) if member.home == "dict" else ("list",)
         if home.kind == "net" and self.form in CHECKPOINTS:
-            return ("dropped", str(member.uid))  # Keras does not let TensorFlow see what is in lists and dicts.
+            return ("dropped",)
         if home.kind == "net" and self.form not in LABELLED and not self.is_unlabelled:
             return (GIVEN, member.key) if member.home == "dict" else ("list",)
         is_deferred = home.kind == "sequential" and not home.builds
@@ -103,9 +103,15 @@ class Side:
         return "class" if self.form in LABELLED and not self.is_unlabelled else ""
 
     def counted(self, home: Layer) -> list[Layer]:
-        """Return the members that have variables."""
-        held = {uid for uid, _ in self.shapes}
-        return [each for each in home.distinct() if any(below.uid in held for below in each.walk())]
+        """Return the members that have variables, as far as the format knows."""
+        return [each for each in home.distinct() if self._is_seen(home, each)]
+
+    def _is_seen(self, home: Layer, member: Layer) -> bool:
+        if home.kind == "net" and member.home != "attribute" and self.form in CHECKPOINTS and self.family == "keras":
+            return False  # Keras does not let TensorFlow see what is in lists and dicts.
+        if member.is_container:
+            return any(self._is_seen(member, each) for each in member.members)
+        return member.uid in {uid for uid, _ in self.shapes}
 
 
 def _class(layer: Layer) -> str:
