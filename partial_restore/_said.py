@@ -102,7 +102,7 @@ def said_by(kind: Kind, sides: Sides) -> Said:
         met,
         kind == "given" and _is_whole(best, sides),
         told,
-        rivals,
+        rivals | frozenset((t, s) for t, s in best.pairs if s in {source for _, source in rivals}),
         frozenset(t for t, _, key in best.met if is_below(key, moved)),
         best.pairs,
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from entries import attribute, layer, placed, tensor
+from entries import attribute, layer, mixed, placed, tensor
 from test_plan import AMBIGUOUS, MISMATCHED, MISSING, request, told
 
 from partial_restore._plan import decide
@@ -350,6 +350,23 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [tensor("dense_1/w"), tensor("head/w")],
         {},
         {"dense_1/w": "dense_1/w", "dense_2/w": MISSING, "head/w": "head/w"},
+    ),
+    "a layer around is called as one within, in a file of names": (
+        [layer("proj/w"), layer("backbone/proj/w"), layer("backbone/head/w"), layer("backbone/d/w")],
+        [tensor("proj/w"), tensor("head/w"), tensor("d/w")],
+        {},
+        {"proj/w": AMBIGUOUS, "backbone/proj/w": AMBIGUOUS, "backbone/head/w": "head/w", "backbone/d/w": "d/w"},
+    ),
+    "a layer around is called as one below a root of the file": (
+        [layer("norm/w"), *(mixed(f"backbone/norm/{each}/w", 0) for each in ("norm", "block", "out"))],
+        [attribute(f"model/norm/{each}/w") for each in ("norm", "block", "out")],
+        {},
+        {
+            "norm/w": AMBIGUOUS,
+            "backbone/norm/norm/w": AMBIGUOUS,
+            "backbone/norm/block/w": "model/norm/block/w",
+            "backbone/norm/out/w": "model/norm/out/w",
+        },
     ),
     "a recurrent layer without a kernel for its state": (
         [attribute("rnn/kernel"), attribute("rnn/recurrent_kernel"), attribute("rnn/bias")],
