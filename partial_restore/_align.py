@@ -100,6 +100,8 @@ def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
     if not best.is_evident:
         return False
     others = [each for each in found if not each.pairs <= best.pairs]
+    if not best.is_told and any(each.sources - best.sources for each in others):
+        return False  # Numbers, and there is a root below which more of the file may lie.
     deep = {row.entry for row in theirs if len(row.segments) > 1}
     is_open = any(each.is_evident and each.is_told >= best.is_told for each in others) and not deep <= best.sources
     return not others or (not is_open and len(best.pairs) > len(others[0].pairs))

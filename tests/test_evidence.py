@@ -368,6 +368,13 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
             "backbone/norm/out/w": "model/norm/out/w",
         },
     ),
+    "numbers at the root, and a part of the file fits elsewhere": (
+        [layer("dense_7/w"), *(layer(f"backbone/{each}/w") for each in ("embedding", "dense_8", "dense_9"))],
+        [nameless("embedding/w"), nameless("dense/w")],
+        {},
+        dict.fromkeys(["dense_7/w", "backbone/embedding/w"], AMBIGUOUS)
+        | dict.fromkeys(["backbone/dense_8/w", "backbone/dense_9/w"], MISSING),
+    ),
     "a recurrent layer without a kernel for its state": (
         [attribute("rnn/kernel"), attribute("rnn/recurrent_kernel"), attribute("rnn/bias")],
         [attribute("rnn/kernel"), attribute("rnn/bias")],

@@ -128,15 +128,12 @@ def _named(place: int, layer: str, weight: str, path: str) -> _Weight:
     else:
         below = parts[parts.index(layer) + 1 :] if layer in parts[:-1] else parts
         names = [[layer, *below]]
-    names += [[layer, name[-1]] for name in names if len(name) > 2]
-    made = [
-        Name(
-            (_renewed(name[0]), *name[1:]), (*(False for _ in name[1:]), True), (("", place), *(None for _ in name[1:]))
-        )
-        for name in names
-    ]
+    made = tuple(
+        Name((_renewed(first), *rest), (*(False for _ in rest), True), (("", place), *(None for _ in rest)))
+        for first, *rest in names
+    )
     is_theano = bool(old) and not weight.endswith(":0")
-    return _Weight((path,), tuple(made), is_theano, weight.removesuffix(":0"))
+    return _Weight((path,), made, is_theano, weight.removesuffix(":0"))
 
 
 def _renewed(layer: str) -> str:

@@ -29,7 +29,7 @@ GIVEN = "given"
 KEEPING = (*LABELLED, "legacy", "unlabelled", "live", "subset")
 """The formats that keep something of every layer."""
 
-_FLAT = {"legacy": ("functional",)}
+_FLAT = dict.fromkeys((*ARRAYS, "legacy"), ("functional",))
 """The formats that may say nothing of inner models, and of which of them."""
 
 
@@ -81,9 +81,9 @@ class Side:
         return (member.home if home.kind == "net" else "layers", _class(member))
 
     def _is_told(self, net: Layer) -> bool:
-        """Say whether a variable that TensorFlow sees has the name of a net in its own: those of Functional models have not."""
+        """Say whether a variable that TensorFlow sees has the name of a net in its own: those of models built before have not."""
         seen = (each for each in self.counted(net) if each.home == "attribute" and each.kind != "functional")
-        return net.is_buildable and any(seen)
+        return net.is_buildable and any(not (each.kind == "sequential" and each.builds) for each in seen)
 
     def looks(self, member: Layer, around: Sequence[Layer]) -> tuple[str, object]:
         """Return all that is visible of a layer but its own name."""
@@ -130,7 +130,7 @@ def certain(saved: Side, edited: Side) -> set[int]:
     is_wrapped = edited.spec.uid != saved.spec.uid
     before, after = _given(saved, saved.spec, ()), _given(edited, _same(saved.spec, edited.spec), ())
     once = _once(before) & _once(after) - {()}
-    if saved.form in (*ARRAYS, *CHECKPOINTS, "legacy"):  # Some of them drop names from the front.
+    if is_wrapped or saved.form in (*ARRAYS, *CHECKPOINTS, "legacy"):  # Some of them drop names from the front.
         ends = _ends(saved.spec), _ends(edited.spec)
         once = {path for path in once if path and all(each[path] == 1 for each in ends)}
     kinds = {each.uid: each.kind for each in edited.spec.walk()}
@@ -160,7 +160,7 @@ def _blurred(saved: Side, edited: Side) -> set[int]:
     layers = {each.uid: each for each in saved.spec.walk()}
     if saved.form in ARRAYS:
         return {uid for uid, each in layers.items() if each.kind in WRAPPERS}  # The layer within has no name.
-    if saved.form in LABELLED:
+    if saved.form in (*LABELLED, "unlabelled"):
         return {each.uid for each in edited.spec.walk() if each.has_bias != layers.get(each.uid, each).has_bias}
     return set()
 
@@ -290,7 +290,7 @@ def _moved(
 def _flattened(saved: Side, edited: Side, inner: tuple[Sequence[Layer], Sequence[Layer]]) -> Iterator[tuple[int, int]]:
     """Yield what stands in the same place of two models if the layers of inner ones stand among their own.
 
-    Legacy files have no name of an inner model before those of its layers.
+    Legacy files and Keras' paths have no name of an inner model before those of its layers.
     """
     if saved.form not in _FLAT or "net" in (inner[0][-1].kind, inner[1][-1].kind):
         return
