@@ -126,7 +126,7 @@ def _ranks(places: Mapping[int, Place | None]) -> _Ranks:
 
 
 def _positions(name: Name, pins: int, bases: Collection[str]) -> Sequence[tuple[str, int] | None]:
-    if all(name.said) and not any(map(str.isdecimal, name.segments)):
+    if name.tells_all:
         return ()
     return [_position(name, i, bases) if i >= pins else None for i in range(len(name.segments))]
 

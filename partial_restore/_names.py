@@ -57,7 +57,8 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Na
     all_paths = {} if is_complete else paths_of(nodes, lambda *_: True)
     state = (optimizer_state(nodes, optimizers) | slots.keys()) - open_paths.keys()
     copies = copies_of(nodes)
-    weights = [leaf for leaf in leaves if leaf not in state | copies]
+    others = state | copies
+    weights = [leaf for leaf in leaves if leaf not in others]
     found = _model_names(nodes, weights, open_paths, all_paths)
     for leaf in copies.intersection(leaves):
         found[leaf] = Names((raw_name(all_paths[leaf][0]),), (), "copy")
@@ -82,29 +83,23 @@ def _model_names(
     found: dict[int, Names] = {}
     for leaf in leaves:
         paths = open_paths.get(leaf, [])
-        readable = _once(_readable(path, nodes, known, ranks) for path in paths)
+        readable = _once([_readable(path, nodes, known, ranks) for path in paths])
         lacking = _lacking(paths, nodes, known, derived, ranks) if len(known) > len(derived) else ()
         given = (name_of(nodes[leaf].full_name or ""),) if leaf in told else ()
-        if readable and all(_tells_all(name) for name in readable):
+        if given and readable and all(name.tells_all for name in readable):
             given = ()  # The attributes say all; a full name could only repeat them or blur them.
         names = Names(readable, given, "model", lacking=lacking)
         found[leaf] = names if readable or given else _unreadable(leaf, all_paths)
     return found
 
 
-def _once(names: Iterable[Name]) -> tuple[Name, ...]:
+def _once(names: Sequence[Name]) -> tuple[Name, ...]:
     """Return the names, each once: most variables have but one."""
-    found = tuple(names)
-    return found if len(found) < 2 else tuple(dict.fromkeys(found))
+    return tuple(names if len(names) < 2 else dict.fromkeys(names))
 
 
 def _shown(names: Names) -> str:
     return (names.paths or names.given)[0].text
-
-
-def _tells_all(name: Name) -> bool:
-    """Say whether every segment was chosen by a person and none is a place in a list."""
-    return all(name.said) and not any(segment.isdecimal() for segment in name.segments)
 
 
 def _unreadable(leaf: int, all_paths: Mapping[int, list[Path]]) -> Names:
@@ -175,6 +170,8 @@ def _lacking(
 
 
 def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str], ranks: _Ranks) -> Name:
+    if not path.members:
+        return _chosen(path, nodes)
     segments: list[str] = []
     said: list[bool] = []
     places: list[Place | None] = []
@@ -192,6 +189,14 @@ def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str], rank
             said.append(True)
             places.append(None)
     return Name(tuple(segments), tuple(said), tuple(places))
+
+
+def _chosen(path: Path, nodes: Sequence[Node]) -> Name:
+    """Return the name of a variable to which attributes lead, and no layer list."""
+    segments = [step.segment for step in path if step.segment not in TRANSPARENT]
+    if path and path[-1].segment not in TRANSPARENT:
+        segments[-1] = _plain(segments[-1], nodes[path[-1].node])
+    return Name(tuple(segments), (True,) * len(segments), (None,) * len(segments))
 
 
 def member_place(step: Step) -> int:

@@ -65,10 +65,12 @@ class Path(tuple[Step, ...]):  # noqa: SLOT001  It has an attribute.
     def onward(self, step: Step) -> Path:
         """Return the path with one more step."""
         path = Path((*self, step))
-        is_member = (self and self[-1].segment == LAYER_LIST) or (
+        if (self and self[-1].segment == LAYER_LIST) or (
             step.segment.startswith("layer_with") and TF_KERAS_LAYER.fullmatch(step.segment)
-        )
-        path.members = (*self.members, len(self)) if is_member else self.members
+        ):
+            path.members = (*self.members, len(self))
+        elif self.members:
+            path.members = self.members
         return path
 
 
@@ -123,8 +125,7 @@ def optimizer_state(nodes: Sequence[Node], optimizers: Collection[int]) -> set[i
 def copies_of(nodes: Sequence[Node]) -> set[int]:
     """Return the variables that an export of Keras 3 holds once more, in a list whose order varies."""
     copies: set[int] = set()
-    for node in nodes:
-        lists = dict(node.children)
+    for lists in (dict(node.children) for node in nodes if node.children):
         if "variables" in lists and "_all_variables" in lists:
             listed = [child for _, child in nodes[lists["variables"]].children]
             names = Counter(nodes[child].full_name for child in listed)

@@ -45,6 +45,11 @@ class Name:
     def text(self) -> str:
         return "/".join(self.segments)
 
+    @property
+    def tells_all(self) -> bool:
+        """Whether a person chose every segment, and none is a place in a list."""
+        return all(self.said) and not any(map(str.isdecimal, self.segments))
+
 
 def name_of(text: str, *, said: bool | None = False) -> Name:
     """Return the name that ``text`` spells, its segments separated by ``/``."""
