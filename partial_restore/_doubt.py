@@ -22,6 +22,8 @@ _STATE = "recurrent_kernel"
 _KERNELS = frozenset({"kernel", "depthwise_kernel", "pointwise_kernel", "embeddings", "gamma"})
 """Weights that tell what kind of a layer it is; a bias is in many."""
 
+_TELLING = _KERNELS | {_STATE}
+
 
 @dataclass(frozen=True, slots=True)
 class _Layers:
@@ -40,16 +42,18 @@ class _Layers:
 def doubted(matches: Sequence[Match], sources: Iterable[Entry]) -> tuple[Match, ...]:
     """Return the matches, refused with a mismatch where their layer speaks against them, be it selected or not."""
     wrong = [match for match in matches if match.source and _is_unlike(match.target, match.source)]
+    telling = [match for match in matches if _last(match.target) in _TELLING]
+    recurrent = {_layer(match): match for match in telling if _last(match.target) == _STATE}
+    lacking = _lacking(telling)
+    if not (wrong or recurrent or lacking):
+        return tuple(matches)
     layers = _Layers(
         {_layer(match): match for match in wrong},
         frozenset(_layer(match) for match in wrong if _last(match.target) == "bias"),
-        {_layer(match): match for match in matches if _last(match.target) == _STATE},
-        _lacking(matches),
+        recurrent,
+        lacking,
         _kernels(sources),
     )
-
-    if not (layers.wrong or layers.recurrent or layers.kernels):
-        return tuple(matches)
 
     def doubt(match: Match) -> Match:
         reason = _doubt(match, layers) if match.outcome is Outcome.LOADED else ""

@@ -47,6 +47,9 @@ def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request)
     matches = doubted(decided, free)
     if request.optimizer:
         matches = _with_state(matches, sources, renamed_all, request)
+    skipped = tuple(_skips(sources, renamed_all, matches, optimizer=request.optimizer))
+    if not request.rename:
+        return Decision(matches, skipped, pairing.roots)
     near = {source.key for match in matches for source in (match.source, *match.candidates) if source is not None}
     acting = {renamed.rule for renamed in renamed_all if renamed}
     landing = {
@@ -55,7 +58,7 @@ def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request)
     texts = [rule.text for rule in request.rename]
     return Decision(
         matches,
-        tuple(_skips(sources, renamed_all, matches, optimizer=request.optimizer)),
+        skipped,
         pairing.roots,
         tuple(text for text in texts if text not in acting),
         tuple(text for text in texts if text in acting - landing),
@@ -158,7 +161,7 @@ def _skips(
     """Yield every tensor that no variable takes, with the reason."""
     used = {match.source.key for match in matches if match.source and match.outcome is Outcome.LOADED}
     near: dict[str, Match] = {}
-    for match in matches:
+    for match in (match for match in matches if match.outcome is not Outcome.LOADED):
         for source in (match.source, *match.candidates):
             if source is not None:
                 near.setdefault(source.key, match)
