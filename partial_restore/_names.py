@@ -206,7 +206,8 @@ def member_place(step: Step) -> int:
 
 def _plain(segment: str, node: Node) -> str:
     """Return ``kernel`` for Keras' private attribute ``_kernel``, where the variable itself is called so."""
-    return segment[1:] if segment[1:] == (node.full_name or "").rpartition("/")[2] else segment
+    is_private = segment.startswith("_") and segment[1:] == (node.full_name or "").rpartition("/")[2]
+    return segment[1:] if is_private else segment
 
 
 def raw_name(path: Path) -> Name:

@@ -46,6 +46,11 @@ def test_attributes_stand_as_they_are_and_tell_all() -> None:
     assert names == {"enc/l1/w": (["enc/l1/w"], [], "model")}
 
 
+def test_only_an_underline_is_left_out() -> None:
+    names = Graph({"aw": "w", "bw": "w", "_kernel": "kernel", "_other": "kernel"}).names()
+    assert [paths for paths, _, _ in names.values()] == [["aw"], ["bw"], ["kernel"], ["_other"]]
+
+
 def test_layer_lists_are_read_by_the_names_of_the_layers() -> None:
     names = Graph(
         {"_functional/_operations/1/_kernel": "seq/b0/kernel", "_functional/_operations/1/bias": "seq/b0/bias"}
