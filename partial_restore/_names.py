@@ -132,11 +132,11 @@ def _state_names(
 
 
 def _partly(labels: Mapping[int, str], path: Path) -> Iterator[Mapping[int, str]]:
-    """Yield the labels, and the labels without those of some members of layer lists on the path, which a file may lack."""
+    """Yield the labels of members of layer lists on the path, all and without some of them, which a file may lack."""
     members = [path[i].node for i in path.members]
     subsets = itertools.chain.from_iterable(itertools.combinations(members, size) for size in range(len(members) + 1))
     for nameless in itertools.islice(subsets, MOST_PATHS):
-        yield {node: label for node, label in labels.items() if node not in nameless} if nameless else labels
+        yield {node: labels[node] for node in members if node in labels and node not in nameless}
 
 
 _Ranks = Mapping[tuple[int, int], str]
