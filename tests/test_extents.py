@@ -168,6 +168,12 @@ def test_values_are_the_tensors_own(tmp_path: Path) -> None:
     np.testing.assert_array_equal(model["large"], VALUES["large"] + 1)
 
 
+@pytest.mark.parametrize("shape", [(2**16, 2**15), (2**31,)])
+def test_there_is_memory_for_more_numbers_than_32_bits_count(shape: tuple[int, ...]) -> None:
+    _, array = _extents._memory_for(shape, tf.int8)
+    assert array.shape == shape
+
+
 def test_places_are_found_out_once_for_one_state_of_the_file(tmp_path: Path) -> None:
     path, asked = tmp_path / "file", []
 

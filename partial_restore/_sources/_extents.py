@@ -34,6 +34,9 @@ _MADE_EMPTY = frozenset(
 )
 """What TensorFlow makes without filling it."""
 
+_MOST_MADE_EMPTY = 2**31 - 1
+"""Numbers in a row of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Extent:
@@ -122,19 +125,19 @@ def _descriptor(path: str) -> Iterator[int]:
 
 
 def _read(file: int, extent: Extent) -> tf.Tensor:
-    tensor, array = _memory_for(math.prod(extent.shape), tf.dtypes.as_dtype(extent.dtype))
-    _refuse_other(extent, _fill(file, memoryview(array.view(np.uint8)), extent))
-    return tf.reshape(tensor, extent.shape)
+    value, array = _memory_for(extent.shape, tf.dtypes.as_dtype(extent.dtype))
+    _refuse_other(extent, _fill(file, memoryview(array.reshape(-1).view(np.uint8)), extent))
+    return tf.convert_to_tensor(value)
 
 
-def _memory_for(size: int, dtype: tf.DType) -> tuple[Any, Any]:
+def _memory_for(shape: Sequence[int], dtype: tf.DType) -> tuple[Any, Any]:
     """Return a tensor, or what becomes one, and the array that is its memory."""
-    if dtype in _MADE_EMPTY:
-        tensor = tf.raw_ops.Empty(shape=[size], dtype=dtype)
+    if dtype in _MADE_EMPTY and max(shape, default=0) <= _MOST_MADE_EMPTY:
+        tensor = tf.raw_ops.Empty(shape=np.array(shape, np.int32), dtype=dtype)
         array = tensor._numpy()  # `numpy` would make a copy.
         if array.flags.writeable and not array.flags.owndata:  # Else it is a copy nevertheless.
             return tensor, array
-    array = np.empty([size], dtype.as_numpy_dtype)
+    array = np.empty(shape, dtype.as_numpy_dtype)
     return array, array
 
 
