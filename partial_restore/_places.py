@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from partial_restore._keys import AUTOMATIC, VARIABLES
 from partial_restore._types import Layout, Name, Place
@@ -96,6 +97,7 @@ def _number(segment: str) -> str | None:
     return found[2] if found else None
 
 
+@lru_cache(maxsize=4096)
 def snake_case(name: str) -> str:
     """Return the name of a class as Keras spells it in automatic names (``keras.src.utils.naming``).
 
