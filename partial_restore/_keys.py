@@ -34,7 +34,7 @@ AUTOMATIC = frozenset(
     "spectral_normalization normalization lstm gru simple_rnn rnn cell lstm_cell gru_cell simple_rnn_cell "
     "stacked_rnn_cells conv_lstm1d conv_lstm2d conv_lstm3d conv_lst_m1d conv_lst_m2d conv_lst_m3d cu_dnnlstm "
     "cu_dnngru bidirectional time_distributed multi_head_attention group_query_attention grouped_query_attention "
-    "attention additive_attention p_re_lu dense_features seed_generator "
+    "attention additive_attention p_re_lu dense_features seed_generator container "
     # TensorFlow 1, tf_slim, Sonnet 1
     "Variable variable basic_lstm_cell multi_rnn_cell nas_cell attention_wrapper Conv Conv2d Conv2d_transpose "
     "SeparableConv2d fully_connected BatchNorm LayerNorm InstanceNorm GroupNorm conv_2d batch_norm "
@@ -44,6 +44,9 @@ AUTOMATIC = frozenset(
 
 MODELS = frozenset({"functional", "sequential"})
 """Those of them that are names of models."""
+
+CONTAINER = "container"
+"""What Keras 3 numbers lists within lists with."""
 
 VARIABLES = "vars"
 """Under this segment Keras 3 stores the variables of one layer, numbered."""

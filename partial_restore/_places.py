@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from partial_restore._keys import AUTOMATIC, VARIABLES
+from partial_restore._keys import AUTOMATIC, CONTAINER, VARIABLES
 from partial_restore._types import Layout, Name, Place
 
 Group = tuple[str, ...]
@@ -58,8 +58,12 @@ def names_of_place(
                 [(segment.lstrip("_"), True, None)]
             )  # Keras 3 has a public property for it, Keras 2 has none.
         elif layout.labelled == "all":
+            is_chosen = None if base_of(segment) == CONTAINER else True
             choices.append(
-                [(segment.lstrip("_"), True, None), *([(label, False, place)] if _may_be_place(segment, label) else [])]
+                [
+                    (segment.lstrip("_"), is_chosen, None),
+                    *([(label, False, place)] if _may_be_place(segment, label) else []),
+                ]
             )
         else:
             choices.append([(segment.lstrip("_"), None, None)])

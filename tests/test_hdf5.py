@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import zipfile
@@ -14,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models import Layers, assert_same, by_layer, held, randomized, stack, trained
+from models import Layers, assert_same, by_layer, held, randomized, stack, trained, unchanged
 
 import partial_restore as pr
 
@@ -149,6 +150,31 @@ def test_the_same_model_built_later_gives_the_same_output(
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+class Stages(keras.Model):
+    """Lists of layers in a list."""
+
+    def __init__(self, stages: str) -> None:
+        super().__init__()
+        self.blocks = [[Layers.Dense(4) for _ in stage] for stage in stages.split()]
+        self(np.ones([2, 4], np.float32))
+
+    def call(self, x: Any) -> Any:
+        for layer in itertools.chain(*self.blocks):
+            x = layer(x)
+        return x
+
+
+@pytest.mark.parametrize("save", [*([weights_h5] if KERAS >= (3, 6) else []), unlabelled])
+@pytest.mark.parametrize("stages", ["cd ef", "ab ef", "ab cd ef gh"])
+def test_lists_within_a_list_do_not_move(save: Save, stages: str, tmp_path: Path) -> None:
+    path = save(Stages("ab cd ef"), tmp_path)
+    target = Stages(stages)
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, path)
+    report = pr.restore_subset(same := Stages("ab cd ef"), path)
+    assert len(report.loaded) == len(same.weights) == 12
+
+
 @pytest.mark.parametrize("save", EVERY)
 def test_a_trained_file_gives_its_weights_and_not_its_optimizer(save: Save, tmp_path: Path) -> None:
     saved = trained(stack([None, "b"]))
