@@ -26,6 +26,11 @@ def members_of(group: Group) -> tuple[bool | None, ...]:
     return tuple(True if i and group[i - 1] == LAYERS else None for i in range(len(group)))
 
 
+def is_of_models(group: Group) -> bool:
+    """Say whether a path leads through models and their lists alone to a layer: a configuration tells no names of others."""
+    return len(group) % 2 == 0 and all(each == LAYERS for each in group[::2])
+
+
 def names_of_place(
     group: Group,
     key: str,
@@ -51,7 +56,7 @@ def names_of_place(
         label = _label(at, i, labels, layout)
         place = ("", order[at]) if at in order else (base_of(segment), int(_number(segment) or 0))
         if members[i]:
-            is_open = label and layout.labelled == "lists" and not _is_of_models(at)
+            is_open = label and layout.labelled == "lists" and not is_of_models(at)
             choices.append([(each, False, place) for each in ([label, segment] if is_open else [label or segment])])
         elif members[i] is False:
             choices.append(
@@ -77,11 +82,6 @@ def names_of_place(
 def _label(group: Group, i: int, labels: Mapping[Group, str], layout: Layout) -> str:
     is_known = layout.labelled == "all" or (layout.labelled == "lists" and i > 0 and group[i - 1] == LAYERS)
     return labels.get(group, "") if is_known else ""
-
-
-def _is_of_models(group: Group) -> bool:
-    """Say whether a member of a list lies in nothing but models and their lists: a configuration tells no names further down."""
-    return all(each == LAYERS for each in group[::2])
 
 
 def _may_be_place(segment: str, label: str) -> bool:

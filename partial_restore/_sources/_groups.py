@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
 from partial_restore._keys import VARIABLES
-from partial_restore._places import LAYERS, Group, base_of, members_of, names_of_place, snake_case
+from partial_restore._places import LAYERS, Group, base_of, is_of_models, members_of, names_of_place, snake_case
 from partial_restore._sources._files import head_of, opened, size_of, start_of
 from partial_restore._sources._hdf5 import Array, Hdf5, text
 from partial_restore._sources._kinds import WEIGHTS
@@ -44,12 +44,13 @@ class GroupsSource:
         members = list(_members_of(config or {}, ()))
         labels = {place: name for place, name, _ in members if name is not None}
         self._trained = {place: is_trained for place, _, is_trained in members}
-        self._order = {place: i for i, place in enumerate(self._trained)}
         self._optimizer = _optimizer_of(config or {})
-        listed = {group[: i + 1] for group in groups for i in range(1, len(group)) if group[i - 1] == LAYERS}
+        listed = {group[: i + 1] for group in groups for i in range(1, len(group)) if is_of_models(group[: i + 1])}
+        is_told = bool(listed) and listed <= self._trained.keys()  # TensorFlow 2.12 numbered layers otherwise.
+        self._order = {place: i for i, place in enumerate(self._trained)} if is_told else {}
         if self._labels:
             self.layout = Layout("groups", "all", groups)
-        elif listed & labels.keys():
+        elif is_told and listed & labels.keys():
             self._labels, self.layout = labels, Layout("groups", "lists", groups)
         else:
             self.layout = Layout("groups", "none", groups)
