@@ -39,7 +39,7 @@ def pair(
     by_path, by_given = said_by("paths", sides), said_by("given", sides)
     placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
-    given = _but_moved(_but_elsewhere(by_given, by_path, unplaced), by_path, placed, unplaced)
+    given = _but_moved(_but_elsewhere(by_given, by_path, unplaced), by_path, placed, unplaced, sides)
     paths = _but_numbered(by_path, unplaced, sides)
     claims = [*paths, *_contested_scopes(given, by_path.claims, unplaced, sides)]
     tells = Tells(placed, unplaced, is_same=by_given.is_whole, are_paths=by_given.met < by_path.met)
@@ -56,26 +56,32 @@ def pair(
 
 
 def _but_moved(
-    given: Sequence[Claim], by_path: Said, placed: Collection[int], unplaced: Collection[int]
+    given: Sequence[Claim], by_path: Said, placed: Collection[int], unplaced: Collection[int], sides: Sides
 ) -> list[Claim]:
     """Leave undecided a given name where the file tells in full that its layer stood elsewhere, or among others.
 
     Keras names a layer of an inner Functional model as one of the same name that stands beside the model.
     """
     led = by_path.named | by_path.pairs
-    return [
-        _open(claim)
-        if (
-            claim.grade is Grade.NAMED
-            and claim.target in placed
-            and claim.source in by_path.told
-            and claim.source not in unplaced
-            and (claim.target, claim.source) not in led
-        )
-        or (claim.grade is Grade.NUMBERED and claim.target in by_path.moved)
-        else claim
-        for claim in given
-    ]
+
+    def has_moved(claim: Claim) -> bool:
+        t, s = claim.target, claim.source
+        if claim.grade is Grade.NUMBERED:
+            return t in by_path.moved
+        is_told = claim.grade is Grade.NAMED and t in placed and s not in unplaced and (t, s) not in led
+        return is_told and (s in by_path.told or not _is_in_such_list(sides, t, s))
+
+    return [_open(claim) if has_moved(claim) else claim for claim in given]
+
+
+def _is_in_such_list(sides: Sides, t: int, s: int) -> bool:
+    """Say whether a variable stands in a list that is called as the one of a tensor, or the tensor in none."""
+    ours, theirs = sides.targets[t].paths[0].segments, sides.sources[s].paths[0].segments
+    if not any(map(str.isdecimal, theirs)):
+        return True
+    lists = [[segment for segment in each if not segment.isdecimal()] for each in (ours, theirs)]
+    depth = min(map(len, lists))
+    return lists[0][-depth:] == lists[1][-depth:] and any(map(str.isdecimal, ours))
 
 
 def _but_elsewhere(said: Said, by_path: Said, unplaced: Collection[int]) -> Sequence[Claim]:

@@ -140,10 +140,19 @@ def certain(saved: Side, edited: Side) -> set[int]:
     unmet = {uid for uid, path in before.items() if path is None or after.get(uid) != path or uid in retyped}
     if is_wrapped and unmet & has_variables and _has_twice((_ends(saved.spec), _ends(edited.spec))):
         return set()  # Where a name stands twice, a model within another must explain all of the file.
-    if is_wrapped and len({path[0] for uid in certain_paths & has_variables if (path := before[uid])}) < 2:
-        return set()  # One layer that the file knows may be anywhere.
+    if is_wrapped and len(_tops(saved.spec, certain_paths & has_variables)) < 2:
+        return set()  # One name that the file knows may be anywhere.
     # A layer of another class is another one, whatever of it is called the same.
     return certain_paths - retyped - _blurred(saved, edited)
+
+
+def _tops(spec: Layer, uids: set[int]) -> set[str | int]:
+    """Return what a model calls that in which some layers are; a list or a dict is called the same for all of its members."""
+    return {
+        each.home if each.home != "attribute" else each.uid
+        for each in spec.members
+        if uids.intersection(below.uid for below in each.walk())
+    }
 
 
 def _is_same(saved: Layer, edited: Layer) -> bool:
@@ -160,6 +169,9 @@ def _blurred(saved: Side, edited: Side) -> set[int]:
     layers = {each.uid: each for each in saved.spec.walk()}
     if saved.form in ARRAYS:
         return {uid for uid, each in layers.items() if each.kind in WRAPPERS}  # The layer within has no name.
+    if saved.form in CHECKPOINTS:  # And no name of the Functional model around.
+        inner = [home for home in saved.spec.walk() if home.kind == "functional" and home.uid != saved.spec.uid]
+        return {each.uid for home in inner for each in home.members if each.kind in WRAPPERS}
     if saved.form in (*LABELLED, "unlabelled"):
         return {each.uid for each in edited.spec.walk() if each.has_bias != layers.get(each.uid, each).has_bias}
     return set()
