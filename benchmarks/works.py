@@ -128,11 +128,16 @@ def write_safetensors(folder: str, scale: float) -> None:
 
 
 def embedding_model(scale: float, start: Callable[[list[int]], Any]) -> Any:
-    """1 GiB of blocks, which are in memory, and an embedding of 4 GiB, which may not be."""
+    """An embedding of 4 GiB, which may not be in memory, and 1 GiB of blocks behind it, which are.
+
+    The other way round TensorFlow's allocator may take a region as large as the embedding for the first value that is
+    read, and with it a table of one part in 32: 128 MiB.
+    """
     import tensorflow as tf
 
+    embedding = tf.Variable(start([layers(scale) * 4, 2 * MIB]), name="embedding")
     made = module(layers(scale), 2 * MIB, lambda _: tf.ones([2 * MIB]))
-    made.embedding = tf.Variable(start([layers(scale) * 4, 2 * MIB]), name="embedding")
+    made.embedding = embedding
     return made
 
 

@@ -72,8 +72,9 @@ def carry_out(
     with Bar(2 * size if is_verified else size, wanted=progress) as bar:
         if is_verified:
             _verify(source, batches, bar)
-        read = source.reread if is_verified else source.read
-        stream = (_streamed if size > max_memory else _whole)(source, batches, partial(_read_batch, read), bar)
+        read = partial(_read_batch, source.reread if is_verified else source.read)
+        ahead = _threads() if target.session is None else 1  # One thread reads faster than a session takes values.
+        stream = (_streamed if size > max_memory else _whole)(source, _ahead(batches, read, bar, ahead))
         return _assign(target, source, chain([initial], stream), rerun)
 
 
@@ -125,22 +126,21 @@ def _batches(wanted: _Batch, most: int) -> Iterator[_Batch]:
         yield batch
 
 
-def _whole(source: Source, batches: Sequence[_Batch], work: Callable[[_Batch], _Read], bar: Bar) -> Iterator[_Values]:
+def _whole(source: Source, batches: Iterator[_Read]) -> Iterator[_Values]:
     """Return all values when all are read; raise one error for those that do not fit."""
-    read = list(_ahead(batches, work, bar))
+    read = list(batches)
     _refuse(source, [loss for _, losses in read for loss in losses])
     return iter([values for values, _ in read])
 
 
 def _verify(source: Source, batches: Sequence[_Batch], bar: Bar) -> None:
     """Find out what would fail, keeping nothing; raise one error for all values that do not fit."""
-    _refuse(source, [loss for losses in _ahead(batches, partial(_check_batch, source), bar) for loss in losses])
+    checked = _ahead(batches, partial(_check_batch, source), bar, _threads())
+    _refuse(source, [loss for losses in checked for loss in losses])
 
 
-def _streamed(
-    source: Source, batches: Sequence[_Batch], work: Callable[[_Batch], _Read], bar: Bar
-) -> Iterator[_Values]:
-    for values, losses in _ahead(batches, work, bar):
+def _streamed(source: Source, batches: Iterator[_Read]) -> Iterator[_Values]:
+    for values, losses in batches:
         _refuse(source, losses)
         yield values
         del values
@@ -151,16 +151,16 @@ def _refuse(source: Source, losses: Sequence[_Loss]) -> None:
         raise CastError(source.path, losses)
 
 
-def _ahead(batches: Sequence[_Batch], work: Callable[[_Batch], _Result], bar: Bar) -> Iterator[_Result]:
+def _ahead(batches: Sequence[_Batch], work: Callable[[_Batch], _Result], bar: Bar, threads: int) -> Iterator[_Result]:
     """Yield what is made of the batches, in turn; threads work ahead, each on one batch."""
     if len(batches) == 1:
         result = [work(batches[0])]
         bar.add(_nbytes(batches[0]))
         yield result.pop()
         return
-    with ThreadPoolExecutor(_threads()) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         rest = iter(batches)
-        waiting = deque((batch, pool.submit(work, batch)) for batch in islice(rest, _threads()))
+        waiting = deque((batch, pool.submit(work, batch)) for batch in islice(rest, threads))
         while waiting:
             batch, future = waiting.popleft()
             result = [future.result()]
