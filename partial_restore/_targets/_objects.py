@@ -23,15 +23,15 @@ def open_object(model: Any, layout: Layout) -> EagerTarget:
         UnbuiltError: A layer has no variables yet, or the model has none at all.
     """
     graph = Graph(model)
-    unbuilt = [thing.name for thing in graph.things if _keras.is_layer(thing) and _keras.is_unbuilt(thing)]
+    layers = graph.held_by(_keras.is_layer)
+    unbuilt = [layer.name for layer in layers if _keras.is_unbuilt(layer)]
     held = [] if unbuilt else _called_otherwise(_held(graph, layout), graph, layout)
     if not any(each.entry.group == "model" for each in held):
         raise UnbuiltError(_described(model), unbuilt)
-    layers = [thing for thing in graph.things if _keras.is_layer(thing)]
     bases = {_keras.automatic_base(layer) for layer in layers}
     if layout.kind == "groups":
         bases |= {snake_case(type(layer).__name__) for layer in layers}
-    unready = [_live_optimizers.class_of(thing) for thing in graph.things if _live_optimizers.is_unbuilt(thing)]
+    unready = [_live_optimizers.class_of(thing) for thing in graph.held_by(_live_optimizers.is_unbuilt)]
     automatic = frozenset(base for base in bases if base)
     return EagerTarget(held, automatic, lambda thing: graph.keys_below(thing, held), unready)
 
@@ -124,16 +124,16 @@ def _described(model: Any) -> str:
 
 def _held(graph: Graph, layout: Layout) -> list[Held]:
     names = graph.names()
-    metrics = {place for thing in graph.things if _keras.is_metric(thing) for place in graph.below(thing)}
+    metrics = {place for metric in graph.held_by(_keras.is_metric) for place in graph.below(metric)}
     held = []
     for place in graph.leaves:
         group: Group = "metric" if place in metrics else names[place].group
         held.append(_hold(graph.things[place], graph.owners[place], names[place], group, layout))
-    keys = dict(zip(graph.leaves, (each.entry.key for each in _distinct(held)), strict=True))
-    held = [
-        replace(each, entry=replace(each.entry, state=piece.state(keys))) if (piece := names[place].piece) else each
-        for place, each in zip(graph.leaves, held, strict=True)
-    ]
+    pieces = {i: piece for i, place in enumerate(graph.leaves) if (piece := names[place].piece)}
+    if pieces:
+        keys = dict(zip(graph.leaves, (each.entry.key for each in _distinct(held)), strict=True))
+        for i, piece in pieces.items():
+            held[i] = _called(held[i], state=piece.state(keys))
     reached = {id(each.variable) for each in held}
     strays = [variable for variable in _all_variables(graph.root) if id(raw(variable)) not in reached]
     held.extend(_hold(stray, None, Names((), (), "model"), "model", layout) for stray in strays)

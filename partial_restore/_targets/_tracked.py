@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -22,7 +22,10 @@ def is_object(model: object) -> bool:
 
 
 class Graph:
-    """Every object below a root, in the order in which they are met, with the edges between them."""
+    """Every object below a root, in the order in which they are met, with the edges between them.
+
+    A variable is one of the ``leaves``, whatever else is one of the ``holders``: only these can be layers or optimizers.
+    """
 
     def __init__(self, root: Any) -> None:
         self.root = root
@@ -31,6 +34,7 @@ class Graph:
         self.edges: list[list[tuple[str, int]]] = []
         self.owners: list[Any] = []
         self.leaves: list[int] = []
+        self.holders: list[int] = []
         self._places: dict[int, int] = {}
         self.slots: dict[int, list[tuple[int, str, int]]] = {}
         waiting: list[tuple[int, str, Any]] = []
@@ -43,9 +47,9 @@ class Graph:
                 place = self._add(thing, value, self.things[parent], waiting)
             self.edges[parent].append((segment, place))
         variables = [self.values[place] for place in self.leaves]
-        for place, thing in enumerate(tuple(self.things)):
-            for variable, word, state in _live_optimizers.slots(thing, variables):
-                kept = self._places.get(id(state)) or self._add(state, state, thing, [])
+        for place in tuple(self.holders):
+            for variable, word, state in _live_optimizers.slots(self.things[place], variables):
+                kept = self._places.get(id(state)) or self._add(state, state, self.things[place], [])
                 self.slots.setdefault(place, []).append((self._places[id(variable)], word, kept))
 
     def _add(self, thing: Any, value: Any, owner: Any, waiting: list[tuple[int, str, Any]]) -> int:
@@ -58,24 +62,26 @@ class Graph:
         if is_variable(thing):
             self.leaves.append(place)
         else:
+            self.holders.append(place)
             waiting.extend([(place, name, child) for name, child in _children(thing)][::-1])
         return place
 
     def names(self) -> Mapping[int, Names]:
         return names_of_graph(self._nodes(), self.leaves)
 
+    def held_by(self, is_kind: Callable[[Any], bool]) -> list[Any]:
+        """Return the objects of a kind that are no variables."""
+        return [self.things[place] for place in self.holders if is_kind(self.things[place])]
+
     def _nodes(self) -> list[Node]:
-        return [
-            Node(
-                edges,
-                _full_name(value),
-                _label(thing),
-                self.slots.get(i, ()),
-                _live_optimizers.class_of(thing),
-                thing.path if value is not thing else "",
-            )
-            for i, (thing, value, edges) in enumerate(zip(self.things, self.values, self.edges, strict=True))
-        ]
+        nodes = [Node(())] * len(self.things)
+        for i in self.leaves:
+            thing, value = self.things[i], self.values[i]
+            nodes[i] = Node((), _full_name(value), called=thing.path if value is not thing else "")
+        for i in self.holders:
+            thing = self.things[i]
+            nodes[i] = Node(self.edges[i], None, _label(thing), self.slots.get(i, ()), _live_optimizers.class_of(thing))
+        return nodes
 
     def layer_names(self, held: Sequence[Held], *, keeps: Any) -> Mapping[int, Sequence[Name]]:
         """Return the variables' names by those of their layers, by the variables' ids."""
