@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from partial_restore._keys import AUTOMATIC, VARIABLES
 from partial_restore._types import Entry, Match, Outcome
@@ -57,7 +57,7 @@ def doubted(matches: Sequence[Match], sources: Iterable[Entry]) -> tuple[Match, 
 
     def doubt(match: Match) -> Match:
         reason = _doubt(match, layers) if match.outcome is Outcome.LOADED else ""
-        return replace(match, outcome=Outcome.MISMATCHED, reason=reason) if reason else match
+        return match._replace(outcome=Outcome.MISMATCHED, reason=reason) if reason else match
 
     return tuple(map(doubt, matches))
 

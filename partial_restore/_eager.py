@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable  # It has no public name.
@@ -14,8 +13,7 @@ from partial_restore._tensors import as_value, eagerly, ensured_eager
 from partial_restore._types import Entry, Name
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A variable of a model: as an entry, as TensorFlow's variable, as its holder knows it, and the holder.
 
     ``lacking`` are names that it might have in a file instead.

@@ -11,7 +11,7 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from partial_restore._types import Name, Place
 
@@ -66,8 +66,7 @@ def place_of(number: int, total: int) -> str:
     return f"{number} of {total}"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One name of one entry, ready to compare."""
 
     entry: int

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Literal
 
 from partial_restore._names import member_place, raw_name
@@ -82,4 +81,4 @@ def without_cudnn(entries: Sequence[Entry]) -> list[Entry]:
 
     layers = {entry.name.rpartition("/")[0] for entry in entries}
     foreign = {layer for layer in layers if is_cudnn(layer)}
-    return [replace(each, group="foreign") if each.name.rpartition("/")[0] in foreign else each for each in entries]
+    return [each._replace(group="foreign") if each.name.rpartition("/")[0] in foreign else each for each in entries]

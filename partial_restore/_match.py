@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from partial_restore._keys import AUTOMATIC, may_be_automatic, uniquified
 from partial_restore._said import MOST_CANDIDATES, Said, Sides, said_by
@@ -160,7 +160,7 @@ def _contested_scopes(
 
 
 def _open(claim: Claim) -> Claim:
-    return replace(claim, grade=Grade.UNDECIDED)
+    return claim._replace(grade=Grade.UNDECIDED)
 
 
 def _is_in_scope(sides: Sides, t: int, s: int) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from partial_restore._keys import place_of
 from partial_restore._labels import derived_labels, read_by, telling
@@ -30,8 +31,7 @@ from partial_restore._pieces import Piece, pieces_of_graph
 from partial_restore._types import Group, Name, Place, name_of
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """All that is known about what a variable is called."""
 
     paths: tuple[Name, ...]

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 MOST_PATHS = 8
 """Paths kept per node: a graph of shared nodes has exponentially many."""
@@ -27,7 +28,7 @@ _HIDDEN = re.compile(
 """Attributes in which Keras and TensorFlow keep a second list of what has a better name elsewhere."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Node:
     """One object: its children by name, what TensorFlow calls it if it is a variable, the layer's name if one is known.
 
@@ -51,8 +52,7 @@ class Node:
         return all(segment.isdigit() for segment, _ in self.children)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     segment: str
     node: int
 

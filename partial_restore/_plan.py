@@ -6,7 +6,7 @@ What cannot be decided is an `Outcome` with its candidates, so that a dry run sh
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from partial_restore._cast import Cast, is_castable
 from partial_restore._doubt import NUMBERED, doubted
@@ -103,7 +103,7 @@ def _with_state(
         owner = owners.get(state.owner) if state and state.owner is not None else None
         reason = unselected(match.target, request, owner.target if owner else None)
         if reason:
-            return replace(followed_by, outcome=Outcome.UNSELECTED, reason=reason)
+            return followed_by._replace(outcome=Outcome.UNSELECTED, reason=reason)
         return _fitting(followed_by, request.cast)
 
     return tuple(map(decided, matches))
@@ -134,7 +134,7 @@ _REASONS = {Grade.NAMED: "same name", Grade.NUMBERED: NUMBERED}
 
 
 def _several(match: Match, candidates: Sequence[Entry]) -> Match:
-    return replace(match, candidates=tuple(candidates))
+    return match._replace(candidates=tuple(candidates))
 
 
 def _fitting(match: Match, cast: Cast) -> Match:
@@ -143,14 +143,13 @@ def _fitting(match: Match, cast: Cast) -> Match:
     if match.outcome is not Outcome.LOADED or source is None:
         return match
     if source.shape != target.shape:
-        return replace(
-            match,
+        return match._replace(
             outcome=Outcome.MISMATCHED,
             reason=f"shape {source.shape} in the checkpoint, {target.shape} in the model",
         )
     if not is_castable(source.dtype, target.dtype, cast):
-        return replace(
-            match, outcome=Outcome.UNCASTABLE, reason=f"{source.dtype} in the checkpoint, {target.dtype} in the model"
+        return match._replace(
+            outcome=Outcome.UNCASTABLE, reason=f"{source.dtype} in the checkpoint, {target.dtype} in the model"
         )
     return match
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from partial_restore._align import Alignment, alignments, is_certain, rivals_of, root_texts
@@ -118,7 +118,7 @@ def _doubted(claims: list[Claim], rivals: Collection[tuple[int, int]], kind: Kin
     other = {pair for pair in rivals if pair not in pairs}
     targets, sources = {t for t, _ in other}, {s for _, s in other}
     doubtful = [
-        replace(claim, grade=Grade.UNDECIDED)
+        claim._replace(grade=Grade.UNDECIDED)
         if claim.grade is not Grade.SAID and (claim.target in targets or claim.source in sources)
         else claim
         for claim in claims

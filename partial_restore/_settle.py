@@ -6,7 +6,7 @@ import enum
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["paths", "given", "ops"]
 
@@ -20,8 +20,7 @@ class Grade(enum.IntEnum):
     UNDECIDED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """One name of a variable leads to a tensor."""
 
     target: int

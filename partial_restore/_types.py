@@ -9,7 +9,7 @@ import enum
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Group = Literal["model", "optimizer", "metric", "seed", "copy", "internal", "foreign"]
 """What an entry is part of. Only ``model`` is restored unless the caller asks for more."""
@@ -28,8 +28,7 @@ Place = tuple[str, int]
 """Where a layer stands among others: its number, and a word for those among which it has one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A path of segments under which a side knows a tensor.
 
     ``said`` marks the segments that a person is known to have chosen (an attribute), False those that may be
@@ -71,8 +70,7 @@ class State:
     owner: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One tensor of a checkpoint or one variable of a model.
 
     ``paths`` are where it stands (attributes, layers, list places; the first is the one shown),
@@ -140,8 +138,7 @@ class Outcome(enum.Enum):
     COLLIDED = "two tensors for one variable"
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """The decision for one variable: its outcome, the tensor (or the candidates), why, and by which rule."""
 
     target: Entry

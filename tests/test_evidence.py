@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,22 +14,22 @@ from partial_restore._types import Entry, name_of
 
 def stored(text: str, shape: tuple[int, ...] = (2,), of: str = "") -> Entry:
     """A variable as HDF5 of Keras 3 stores it: by the number that it has in its layer, whose class may be known."""
-    return replace(attribute(text, shape=shape), layer=of)
+    return attribute(text, shape=shape)._replace(layer=of)
 
 
 def short(text: str, name: str) -> Entry:
     """A variable that TensorFlow 1 would call shorter."""
-    return replace(layer(text), ops=(replace(name_of(name), said=(*(False for _ in name.split("/")[1:]), True)),))
+    return layer(text)._replace(ops=(name_of(name)._replace(said=(*(False for _ in name.split("/")[1:]), True)),))
 
 
 def nameless(text: str) -> Entry:
     """A variable whose layers were all named by Keras."""
-    return replace(layer(text), given=())
+    return layer(text)._replace(given=())
 
 
 def op(text: str) -> Entry:
     """A tensor of a graph of TensorFlow 1."""
-    return replace(tensor(text), ops=(name_of(text, said=None),))
+    return tensor(text)._replace(ops=(name_of(text, said=None),))
 
 
 def block(i: int, *names: str) -> list[Entry]:
@@ -170,7 +169,7 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
     ),
     "the cell of a lone layer is no name": (
         [attribute("e/cell/w", "net/e/lstm_cell/w")],
-        [attribute("e/cell/w"), replace(layer("net/lstm/lstm_cell/w"), paths=())],
+        [attribute("e/cell/w"), layer("net/lstm/lstm_cell/w")._replace(paths=())],
         {"automatic": frozenset({"net"})},
         {"e/cell/w": "e/cell/w"},
     ),
@@ -223,7 +222,7 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {"f/w": "f/w", "head/b/w": "head/b/w"} | {f"head/heads/block/dense_{i}/w": MISSING for i in (1, 2)},
     ),
     "a short name does not settle whose a tensor is": (
-        [attribute("f/w"), replace(attribute("d/f/w", "f/w"), ops=(name_of("f/w"),))],
+        [attribute("f/w"), attribute("d/f/w", "f/w")._replace(ops=(name_of("f/w"),))],
         [op("f/w")],
         {},
         dict.fromkeys(["f/w", "d/f/w"], AMBIGUOUS),
@@ -236,7 +235,7 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
     ),
     "a tensor without a path, called after the scope of another variable": (
         [attribute("a/w"), attribute("deep/net/g/w", "g/w"), attribute("g/e/w", "g/x/w")],
-        [attribute("a/w", "y/a/w"), replace(attribute("g/w", "g/w"), paths=())],
+        [attribute("a/w", "y/a/w"), attribute("g/w", "g/w")._replace(paths=())],
         {},
         {"a/w": "a/w", "deep/net/g/w": AMBIGUOUS, "g/e/w": AMBIGUOUS},
     ),
@@ -310,7 +309,7 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
     ),
     "a name in the model around that is a path in the model within": (
         [
-            replace(attribute("blocks/0/w"), given=(name_of("net/fc/w"),)),
+            attribute("blocks/0/w")._replace(given=(name_of("net/fc/w"),)),
             *(attribute(f"backbone/{each}/w") for each in ("fc", "d", "blocks/0")),
         ],
         [tensor("fc/w"), tensor("d/w"), tensor("blocks/0/w"), tensor("g/w")],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -164,12 +163,12 @@ TABLE = {
     ),
     "a name that two tensors share": (
         [layer("m1/a/w", "a/w")],
-        [replace(layer("0/a/w", "a/w"), key="1"), replace(layer("1/a/w", "a/w"), key="2")],
+        [layer("0/a/w", "a/w")._replace(key="1"), layer("1/a/w", "a/w")._replace(key="2")],
         {},
         {"m1/a/w": AMBIGUOUS},
     ),
     "names that lead to two tensors": (
-        [replace(attribute("b/w", "a/w"), given=tensor("a/w").given)],
+        [attribute("b/w", "a/w")._replace(given=tensor("a/w").given)],
         [layer("a/w"), layer("b/w")],
         {},
         {"b/w": AMBIGUOUS},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from entries import tensor
@@ -30,14 +30,14 @@ def kept(
     pieces = [(f"{front}/{v}/{kind}", State(kind, family, tuple(optimizer), v)) for v in variables for kind in kinds]
     once = (f"{front}/iterations", State("iterations", family, tuple(optimizer)))
     return [
-        replace(tensor(text, shape if state.owner else (), group="optimizer"), state=state)
+        tensor(text, shape if state.owner else (), group="optimizer")._replace(state=state)
         for text, state in (*pieces, once)
     ]
 
 
 def untold(*texts: str, family: str = "adam", shape: tuple[int, ...] = (2,)) -> list[Entry]:
     """State of which the side does not tell whose it is."""
-    return [replace(tensor(text, shape, group="optimizer"), state=State("", family, ("optimizer",))) for text in texts]
+    return [tensor(text, shape, group="optimizer")._replace(state=State("", family, ("optimizer",))) for text in texts]
 
 
 def model(*names: str) -> list[Entry]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from partial_restore._lists import layouts_of, states_of_list
@@ -64,14 +63,14 @@ def _stated(
         own = _SCALED if len(members) - len(held) == len(_SCALED) else (_SCALED[0], *_SCALED[2:])
         for i, entry in enumerate(members):
             if i < len(own):
-                yield replace(entry, state=State(own[i], "lossscale", called))
+                yield entry._replace(state=State(own[i], "lossscale", called))
             else:
-                yield replace(entry, group="copy")
+                yield entry._replace(group="copy")
         return
     options = told.get("config")
     layouts = layouts_of(family, options if isinstance(options, dict) else None)
     states = states_of_list([entry.shape for entry in members], layouts, weights, family, called)
-    yield from (replace(entry, state=state) for entry, state in zip(members, states, strict=True))
+    yield from (entry._replace(state=state) for entry, state in zip(members, states, strict=True))
 
 
 def _config_at(config: Mapping[str, Any], front: str) -> Mapping[str, Any]:
@@ -89,4 +88,4 @@ def _named(entry: Entry, shown: Mapping[str, str]) -> Entry:
     if state is None or not state.kind:
         return entry
     owner = (shown[state.owner],) if state.owner is not None else ()
-    return replace(entry, paths=(name_of("/".join((state.optimizer[0], *owner, state.kind)), said=None),))
+    return entry._replace(paths=(name_of("/".join((state.optimizer[0], *owner, state.kind)), said=None),))

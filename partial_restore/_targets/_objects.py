@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from partial_restore import _keras, _live_optimizers
@@ -65,7 +64,7 @@ def _of_class(held: Held) -> Held:
 
 
 def _called(held: Held, **more: Any) -> Held:
-    return replace(held, entry=replace(held.entry, **more))
+    return held._replace(entry=held.entry._replace(**more))
 
 
 def _renamed(held: Held, called: Sequence[Name], *, is_more: bool) -> Held:
@@ -168,7 +167,7 @@ def _both(names: tuple[Name, ...], owner: Any) -> tuple[Name, ...]:
     if not ours:
         return names
     here = [name for name in names if name.segments[-1] == ours]
-    return (*names, *(replace(name, segments=(*name.segments[:-1], theirs)) for name in here))
+    return (*names, *(name._replace(segments=(*name.segments[:-1], theirs)) for name in here))
 
 
 def _distinct(held: Sequence[Held]) -> list[Held]:
@@ -180,6 +179,6 @@ def _distinct(held: Sequence[Held]) -> list[Held]:
         times = seen[entry.key] = seen.get(entry.key, 0) + 1
         if times > 1:
             shown = name_of(f"{entry.key}#{times}", said=True)
-            entry = replace(entry, key=shown.text, paths=(shown, *entry.paths))
-        distinct.append(replace(each, entry=entry) if times > 1 else each)
+            entry = entry._replace(key=shown.text, paths=(shown, *entry.paths))
+        distinct.append(each._replace(entry=entry) if times > 1 else each)
     return distinct
