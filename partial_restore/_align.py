@@ -146,12 +146,14 @@ def _best(fitting: Sequence[Alignment], targets: int, sources: int) -> list[Alig
 
 def _covering(rows: Sequence[Row]) -> list[Prefix]:
     """Return the roots that stand before every name of a side; names of one segment (``step``) do not count."""
+    shallow = {row.entry for row in rows if len(row.segments) < 2}
     names: dict[int, list[Prefix]] = defaultdict(list)
     for row in rows:
-        names[row.entry].append(row.segments)
-    deep = [held for held in names.values() if all(len(segments) > 1 for segments in held)]
-    if not deep:
+        if row.entry not in shallow:
+            names[row.entry].append(row.segments)
+    if not names:
         return []
+    deep = list(names.values())
     roots = {segments[:depth] for segments in deep[0] for depth in range(1, len(segments))}
     return sorted(root for root in roots if all(any(name[: len(root)] == root for name in held) for held in deep))
 
@@ -190,9 +192,9 @@ def _numbered(root: Prefix, rows: Iterable[Row]) -> list[str]:
 
 
 def _readings(root: Prefix, rows: Iterable[Row]) -> set[tuple[int, Key]]:
-    """Return how the entries below a root read it."""
-    depth = len(root)
-    return {(row.entry, row.key[:depth]) for row in rows if row.segments[:depth] == root and len(row.key) > depth}
+    """Return how the entries below a root read it, if there is anything to read."""
+    depth, here = len(root), rows if root else ()
+    return {(row.entry, row.key[:depth]) for row in here if row.segments[:depth] == root and len(row.key) > depth}
 
 
 def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:

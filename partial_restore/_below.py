@@ -35,6 +35,11 @@ class Below:
         return {entry for entry, _ in self.rows}
 
     @cached_property
+    def shared(self) -> set[Key]:
+        """The keys that several entries have."""
+        return {key for key, entries in self.index.items() if len(entries) > 1}
+
+    @cached_property
     def numbered(self) -> Sequence[tuple[int, Key]]:
         """The rows of which not all was chosen."""
         return [(entry, key) for entry, key in self.rows if not is_said(key)]

@@ -62,14 +62,15 @@ def _but_moved(
 
     Keras names a layer of an inner Functional model as one of the same name that stands beside the model.
     """
-    led = by_path.named | by_path.pairs
-
     def has_moved(claim: Claim) -> bool:
         t, s = claim.target, claim.source
         if claim.grade is Grade.NUMBERED:
             return t in by_path.moved
-        is_told = claim.grade is Grade.NAMED and t in placed and s not in unplaced and (t, s) not in led
-        return is_told and (s in by_path.told or not _is_in_such_list(sides, t, s))
+        if claim.grade is not Grade.NAMED or t not in placed or s in unplaced:
+            return False
+        if (t, s) in by_path.pairs or (t, s) in by_path.named:
+            return False
+        return s in by_path.told or not _is_in_such_list(sides, t, s)
 
     return [_open(claim) if has_moved(claim) else claim for claim in given]
 
@@ -89,7 +90,7 @@ def _but_elsewhere(said: Said, by_path: Said, unplaced: Collection[int]) -> Sequ
 
     The model around a saved one may have a layer of its own that is called as one of that.
     """
-    if said.is_whole:
+    if said.is_whole or not by_path.open:
         return said.claims
     led: dict[int, set[int]] = defaultdict(set)
     for t, s in by_path.open:
@@ -108,6 +109,8 @@ def _but_numbered(by_path: Said, unplaced: Collection[int], sides: Sides) -> Seq
     Keras calls the layers in attributes ``dense_1`` and ``dense_2`` by the names ``dense`` and ``dense_1``. Another path that
     is no name of its variable shows that the file is one of paths.
     """
+    if not unplaced:
+        return by_path.claims
     pairs = [(t, s) for t, s in by_path.named if s in unplaced and not _is_called_so(sides, t, s)]
     numbered = {(t, s) for t, s in pairs if any(may_be_automatic(each, sides.bases) for each in sides.sources[s].paths)}
     if len(numbered) < len(pairs):
@@ -129,10 +132,11 @@ def _is_called_so(sides: Sides, t: int, s: int) -> bool:
 
 def _but_short(ops: Sequence[Claim], by_path: Said) -> list[Claim]:
     """Leave undecided short names that no path repeats, where a path of the file shows that it does not shorten them."""
-    named = by_path.named
-    is_short = not ops or named <= {(claim.target, claim.source) for claim in ops}
+    is_short = not ops or by_path.named <= {(claim.target, claim.source) for claim in ops}
     return [
-        claim if is_short or claim.grade is not Grade.NAMED or (claim.target, claim.source) in named else _open(claim)
+        claim
+        if is_short or claim.grade is not Grade.NAMED or (claim.target, claim.source) in by_path.named
+        else _open(claim)
         for claim in ops
     ]
 

@@ -49,7 +49,7 @@ class Sides:
         return self.targets[t].shape == self.sources[s].shape
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Said:
     """What the names of one kind claim, and the roots that were set aside to compare them.
 
@@ -67,7 +67,7 @@ class Said:
     moved: frozenset[int] = frozenset()
     pairs: frozenset[tuple[int, int]] = frozenset()
 
-    @property
+    @cached_property
     def named(self) -> set[tuple[int, int]]:
         return {(claim.target, claim.source) for claim in self.claims if claim.grade is Grade.NAMED}
 
@@ -95,15 +95,16 @@ def said_by(kind: Kind, sides: Sides) -> Said:
     moved = reordered(best.ours, best.theirs)
     claims.extend(_claims(ours, best, moved, sides, kind))
     rivals = _alike((pair for each in rivals_of(found) for pair in each.pairs), sides)
-    met = frozenset(t for t, s in best.pairs if sides.are_alike(t, s))
+    contested = {s for _, s in rivals}
+    met = frozenset([t for t, s in best.pairs if sides.are_alike(t, s)])
     return Said(
         _doubted(claims, rivals, kind),
         tuple(root_texts(best.root)),
         met,
         kind == "given" and _is_whole(best, sides),
         told,
-        rivals | frozenset((t, s) for t, s in best.pairs if s in {source for _, source in rivals}),
-        frozenset(t for t, _, key in best.met if is_below(key, moved)),
+        rivals.union((t, s) for t, s in best.pairs if s in contested) if contested else rivals,
+        frozenset(t for t, _, key in best.met if is_below(key, moved)) if moved else frozenset(),
         best.pairs,
     )
 
@@ -114,6 +115,8 @@ def _alike(pairs: Iterable[tuple[int, int]], sides: Sides) -> frozenset[tuple[in
 
 def _doubted(claims: list[Claim], rivals: Collection[tuple[int, int]], kind: Kind) -> list[Claim]:
     """Leave undecided where the alignment that decides and a rival of it would give one tensor to different variables."""
+    if not rivals:
+        return claims
     pairs = {(claim.target, claim.source) for claim in claims if claim.grade is not Grade.UNDECIDED}
     other = {pair for pair in rivals if pair not in pairs}
     targets, sources = {t for t, _ in other}, {s for _, s in other}
@@ -226,8 +229,8 @@ def _home(path: Name, below: int) -> tuple[str, ...]:
 
 def _undecided_claims(ours: Below, theirs: Below, sides: Sides, kind: Kind) -> Iterator[Claim]:
     """Yield what a name fits without identifying: a name that several share, and numbers that do not align."""
-    for key in ours.index.keys() & theirs.index.keys():
-        if len(ours.index[key]) > 1 or len(theirs.index[key]) > 1:
+    for key in ours.shared | theirs.shared:
+        if key in ours.index and key in theirs.index:
             fits = sorted(theirs.index[key])[:MOST_CANDIDATES]
             yield from (Claim(t, s, Grade.UNDECIDED, kind) for t in ours.index[key] for s in fits)
     loose: dict[tuple[object, ...], list[int]] = defaultdict(list)
