@@ -56,7 +56,7 @@ class CheckpointSource:
         shapes: Mapping[str, list[int]] = self._reader.get_variable_to_shape_map()
         dtypes = self._dtypes
         names, states = self._object_names() if _GRAPH_KEY in shapes else (self._recorded, states_of_keys(shapes))
-        order = {key: i for i, key in enumerate(names)}
+        keys = [*(key for key in names if key in shapes), *sorted(shapes.keys() - names.keys())]
         return [
             _entry(
                 key,
@@ -65,7 +65,7 @@ class CheckpointSource:
                 names.get(key) or _name_based(key, states, has_graph=bool(names)),
                 states.get(key),
             )
-            for key in sorted(shapes, key=lambda key: (order.get(key, len(order)), key))
+            for key in keys
         ]
 
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
@@ -125,13 +125,14 @@ class CheckpointSource:
 
 
 def _node(node: Any, attributes: Sequence[tuple[str, str, str]]) -> Node:
-    values = [full_name for name, full_name, _ in attributes if name == _VALUE]
+    """Return a node of the graph; to find out that a field is empty takes less time than to go through it."""
+    children, slots = node.children, node.slot_variables
     return Node(
-        [(child.local_name, child.node_id) for child in node.children],
-        values[0] if values else None,
-        slots=[
-            (slot.original_variable_node_id, slot.slot_name, slot.slot_variable_node_id) for slot in node.slot_variables
-        ],
+        [(each.local_name, each.node_id) for each in children] if children else (),
+        next((full_name for name, full_name, _ in attributes if name == _VALUE), None),
+        slots=[(each.original_variable_node_id, each.slot_name, each.slot_variable_node_id) for each in slots]
+        if slots
+        else (),
     )
 
 
