@@ -36,10 +36,10 @@ def raw(variable: Any) -> Any:
 
 
 def shape_of(variable: Any) -> tuple[int, ...]:
-    """Return the shape of what a variable holds, which may be declared unknown."""
-    value = raw(variable)
-    shape = value.shape
-    return tuple((shape if shape.is_fully_defined() else tf.convert_to_tensor(value).shape).as_list())
+    """Return the shape of what TensorFlow's variable holds, which may be declared unknown."""
+    shape = variable.shape
+    declared = [None] if shape.rank is None else shape.as_list()
+    return tuple(tf.convert_to_tensor(variable).shape.as_list() if None in declared else declared)
 
 
 def initial_value(spec: Any, entry: Entry) -> tf.Tensor:

@@ -146,18 +146,17 @@ def _all_variables(root: Any) -> Sequence[Any]:
 
 
 def _hold(variable: Any, owner: Any, names: Names, group: Group, layout: Layout) -> Held:
-    given = names.given
-    if not given and layout.kind in ("names", "ops") and "/" in raw(variable).name:
-        given = (name_of(raw(variable).name.removesuffix(":0")),)  # The file may have no other one.
-    if _keras.is_variable(variable):
+    given, value = names.given, raw(variable)
+    if not given and layout.kind in ("names", "ops") and "/" in value.name:
+        given = (name_of(value.name.removesuffix(":0")),)  # The file may have no other one.
+    if value is not variable:  # It is one of Keras.
         given = (name_of(variable.path),)
         if _keras.is_seed(owner) or variable.path.endswith("seed_generator_state"):
             group = "seed"
     given = _both(given, owner)
-    value = raw(variable)
     paths = _both(names.paths, owner) or given or (name_of(value.name.removesuffix(":0")),)
     dtype = value.dtype.base_dtype
-    entry = Entry(paths[0].text, paths, given, shape_of(variable), dtype.name, group, dtype.size)
+    entry = Entry(paths[0].text, paths, given, shape_of(value), dtype.name, group, dtype.size)
     return Held(entry, value, variable, owner if _keras.is_layer(owner) else None, names.lacking)
 
 
@@ -172,6 +171,8 @@ def _both(names: tuple[Name, ...], owner: Any) -> tuple[Name, ...]:
 
 def _distinct(held: Sequence[Held]) -> list[Held]:
     """Return the variables with a key each; of those with one name the later ones show a number."""
+    if len({each.entry.key for each in held}) == len(held):
+        return list(held)
     seen: dict[str, int] = {}
     distinct = []
     for each in held:

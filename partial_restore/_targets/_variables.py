@@ -25,7 +25,7 @@ def open_variables(variables: Mapping[str, Any] | Iterable[Any]) -> EagerTarget:
     if shared:
         raise ValueError(f"several variables have one name ({', '.join(shared[:5])}); give a mapping name -> variable")
     refuse_twice(named)
-    states = states_of_keys({name: shape_of(each) for name, each in named})
+    states = states_of_keys({name: shape_of(raw(each)) for name, each in named})
     held = [_hold(name, each, states.get(name), said=isinstance(variables, Mapping)) for name, each in named]
     return EagerTarget(held, frozenset(), lambda thing: _keys_of(held, thing))
 
@@ -54,7 +54,7 @@ def _hold(name: str, variable: Any, state: State | None, *, said: bool) -> Held:
     names = (name_of(name, said=None if said else False),)
     dtype = raw(variable).dtype.base_dtype
     group: Group = "optimizer" if state else "model"
-    entry = Entry(name, names, names, shape_of(variable), dtype.name, group, dtype.size, state=state)
+    entry = Entry(name, names, names, shape_of(raw(variable)), dtype.name, group, dtype.size, state=state)
     return Held(entry, raw(variable), variable)
 
 
