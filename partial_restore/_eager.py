@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -27,7 +28,14 @@ class Held(NamedTuple):
 
 
 def is_variable(thing: object) -> bool:
-    return isinstance(thing, tf.Variable) or _keras.is_variable(thing)
+    cls: Any = type(thing)
+    return _is_class_of_variables(cls)
+
+
+@lru_cache(maxsize=4096)
+def _is_class_of_variables(cls: Any) -> bool:
+    """Say whether objects of a class are variables: to ask this of each of them takes long."""
+    return issubclass(cls, tf.Variable) or _keras.is_class_of_variables(cls)
 
 
 def raw(variable: Any) -> Any:

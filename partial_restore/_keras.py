@@ -35,7 +35,11 @@ def is_layer(thing: Any) -> bool:
 
 def is_variable(thing: Any) -> bool:
     """Say whether a thing is a variable of Keras; `keras.Variable` was another class before Keras 3.4."""
-    return _kind(type(thing)) == "variable"
+    return is_class_of_variables(type(thing))
+
+
+def is_class_of_variables(cls: Any) -> bool:
+    return _kind(cls) == "variable"
 
 
 def is_metric(thing: Any) -> bool:

@@ -62,6 +62,7 @@ def _but_moved(
 
     Keras names a layer of an inner Functional model as one of the same name that stands beside the model.
     """
+
     def has_moved(claim: Claim) -> bool:
         t, s = claim.target, claim.source
         if claim.grade is Grade.NUMBERED:

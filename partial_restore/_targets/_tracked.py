@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from partial_restore import _keras, _live_optimizers
 from partial_restore._eager import Held, is_variable, raw
 from partial_restore._keras import own_name
@@ -141,7 +139,7 @@ def _is_holder(thing: object) -> bool:
 
 
 def _full_name(value: Any) -> str | None:
-    name = getattr(value, "_shared_name", None) if isinstance(value, tf.Variable) else None
+    name = getattr(value, "_shared_name", None)  # Only TensorFlow's variables have one.
     return None if name is None else str(name)
 
 
