@@ -34,7 +34,8 @@ def test_no_value_goes_to_a_variable_of_another_origin(first: int, tmp_path: Pat
 
 
 def test_every_format_is_drawn() -> None:
-    assert {case_of(seed).form for seed in range(CASES)} == FORMATS.keys()
+    seeds = [*range(CASES), *range(RICH, RICH + CASES)]
+    assert {case_of(seed).form for seed in seeds} == FORMATS.keys()
 
 
 def test_a_wrong_load_is_seen(tmp_path: Path) -> None:

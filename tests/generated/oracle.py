@@ -238,7 +238,8 @@ def unseen(saved: Side, edited: Side) -> dict[int, set[int]]:
         pairs += _namesakes(saved, edited)
     found: dict[int, set[int]] = defaultdict(set)
     for mine, yours in (*pairs, *_flattened(saved, edited, ([saved.spec], [edited.spec]))):
-        found[mine].add(yours)
+        if mine != yours:
+            found[mine].add(yours)
     return found
 
 
