@@ -73,8 +73,7 @@ def carry_out(
         if is_verified:
             _verify(source, batches, bar)
         read = partial(_read_batch, source.reread if is_verified else source.read)
-        ahead = _threads() if target.session is None else 1  # One thread reads faster than a session takes values.
-        stream = (_streamed if size > max_memory else _whole)(source, _ahead(batches, read, bar, ahead))
+        stream = (_streamed if size > max_memory else _whole)(source, _ahead(batches, read, bar))
         return _assign(target, source, chain([initial], stream), rerun)
 
 
@@ -135,7 +134,7 @@ def _whole(source: Source, batches: Iterator[_Read]) -> Iterator[_Values]:
 
 def _verify(source: Source, batches: Sequence[_Batch], bar: Bar) -> None:
     """Find out what would fail, keeping nothing; raise one error for all values that do not fit."""
-    checked = _ahead(batches, partial(_check_batch, source), bar, _threads())
+    checked = _ahead(batches, partial(_check_batch, source), bar)
     _refuse(source, [loss for losses in checked for loss in losses])
 
 
@@ -151,16 +150,16 @@ def _refuse(source: Source, losses: Sequence[_Loss]) -> None:
         raise CastError(source.path, losses)
 
 
-def _ahead(batches: Sequence[_Batch], work: Callable[[_Batch], _Result], bar: Bar, threads: int) -> Iterator[_Result]:
+def _ahead(batches: Sequence[_Batch], work: Callable[[_Batch], _Result], bar: Bar) -> Iterator[_Result]:
     """Yield what is made of the batches, in turn; threads work ahead, each on one batch."""
     if len(batches) == 1:
         result = [work(batches[0])]
         bar.add(_nbytes(batches[0]))
         yield result.pop()
         return
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(_threads()) as pool:
         rest = iter(batches)
-        waiting = deque((batch, pool.submit(work, batch)) for batch in islice(rest, threads))
+        waiting = deque((batch, pool.submit(work, batch)) for batch in islice(rest, _threads()))
         while waiting:
             batch, future = waiting.popleft()
             result = [future.result()]
