@@ -57,7 +57,7 @@ _SAME = {"model": "functional"}
 CELL = re.compile(r"(.+_)?cell")
 _NUMBERED = re.compile(r"(.+)_(\d+)")
 _PLACE = re.compile(r"(\d+) of (\d+)")
-_OF = " of "
+OF = " of "
 """The kind of a place among all members of a layer list: what is known of a layer of which no name is."""
 
 
@@ -147,8 +147,8 @@ def _readings(
             yield (segment,)
             continue
         base, number = position
-        if base == _OF:
-            yield ((_OF, number, int(segment.rpartition(_OF)[2]), number),)
+        if base == OF:
+            yield ((OF, number, int(segment.rpartition(OF)[2]), number),)
             continue
         held = ranks[name.segments[:i], base]
         rank, place = held[number]
@@ -189,7 +189,7 @@ def _position(name: Name, i: int, bases: Collection[str]) -> tuple[str, int] | N
     if name.said[i]:
         return None
     if place := _PLACE.fullmatch(segment):
-        return _OF, int(place[1])
+        return OF, int(place[1])
     numbered = _NUMBERED.fullmatch(segment)
     if numbered and _is_automatic(numbered[1], bases):
         return _SAME.get(numbered[1], numbered[1]), int(numbered[2])

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from partial_restore._below import Below, Met
-from partial_restore._keys import Key, Part
+from partial_restore._keys import OF, Key, Part
 from partial_restore._types import Place
 
 _Rests = Mapping[int, set[Key]]
@@ -22,15 +22,18 @@ def disproved(ours: Below, theirs: Below, met: Met, are_alike: Callable[[int, in
     """Return the keys of the numbered layers that cannot be taken for each other.
 
     A layer is disproved by other variables of its own, and so are those that are numbered together with it; all of them
-    if something came or went below some and not below all, and the rest of them if one has another shape.
+    if something came or went below some and not below all, and the rest of them if one has another shape. Of layers of which
+    a side knows only the place, nothing may come or go where the other side has more such places.
     """
     here, there = _by_layer(ours), _by_layer(theirs)
+    lone = {_row(layer) for layer in here.keys() ^ there.keys() if layer[-1][0] == OF}
     rows: dict[Key, set[tuple[frozenset[Key], frozenset[Key]]]] = defaultdict(set)
     doubtful: set[Key] = set()
     for layer in here.keys() & there.keys():
         more, less = _unmet(here[layer], there[layer]), _unmet(there[layer], here[layer])
         rows[_row(layer)].add((more, less))
-        if len(rows[_row(layer)]) > 1 or any(len(rest) == 1 for rest in (*more, *less)):
+        is_lone = (more or less) and _row(layer) in lone
+        if is_lone or len(rows[_row(layer)]) > 1 or any(len(rest) == 1 for rest in (*more, *less)):
             doubtful.add(_row(layer))
     unlike = _layers_of(key for t, s, key in met if not are_alike(t, s))
     doubtful |= {_row(layer) for layer in unlike}
