@@ -67,8 +67,7 @@ def carry_out(
     """
     wanted = _wanted(loaded)
     size = _nbytes(wanted)
-    most = max_memory if target.session else max_memory // _threads()  # A session prepares each run anew.
-    batches = list(_batches(wanted, _batch_size(size, min(most, target.batch_bytes))))
+    batches = list(_batches(wanted, _batch_size(size, min(max_memory // _threads(), target.batch_bytes))))
     is_verified = verify and size > max_memory
     with Bar(2 * size if is_verified else size, wanted=progress) as bar:
         if is_verified:
