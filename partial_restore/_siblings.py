@@ -7,8 +7,8 @@ another came, then something below them differs somewhere; and nobody can say ho
 from __future__ import annotations
 
 from bisect import bisect
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from partial_restore._below import Below, Met
 from partial_restore._keys import OF, Key, Part
@@ -48,8 +48,9 @@ def reordered(ours: Below, theirs: Below) -> set[Key]:
     scopes: dict[Key, list[Key]] = defaultdict(list)
     for layer in ours.places.keys() & theirs.places.keys():
         scopes[layer[:-1]].append(layer)
+    nameless = _nameless(scopes, ours, theirs)
     found: set[Key] = set()
-    for siblings in scopes.values():
+    for scope, siblings in scopes.items():
         rows: dict[Key, list[Key]] = defaultdict(list)
         for layer in siblings:
             if not isinstance(layer[-1], str) and layer[-1][2] > 1:
@@ -58,9 +59,37 @@ def reordered(ours: Below, theirs: Below) -> set[Key]:
             here, there = (sorted(side.places[layer] for layer in layers) for side in (ours, theirs))
             others = (each for each in siblings if isinstance(each[-1], str) or _row(each) != row)
             behind = ((_before(ours.places[each], here), _before(theirs.places[each], there)) for each in others)
-            if any(None not in (mine, yours) and mine != yours for mine, yours in behind):
+            is_moved = any(None not in (mine, yours) and mine != yours for mine, yours in behind)
+            if is_moved or (scope in nameless and not _are_between(nameless[scope], here, there)):
                 found.update(layers)
     return found
+
+
+def _nameless(
+    scopes: Mapping[Key, Sequence[Key]], ours: Below, theirs: Below
+) -> Mapping[Key, tuple[set[Place], set[Place]]]:
+    """Return by scope the places of the layers whose names the file lost, and of those of the model that it may mean."""
+    lost: dict[Key, set[Place]] = defaultdict(set)
+    for layer, place in theirs.places.items():
+        if layer[-1][0] == OF and layer[:-1] in scopes:
+            lost[layer[:-1]].add(place)
+    lone: dict[Key, set[Place]] = {scope: set() for scope in lost}
+    for layer, place in ours.places.items() if lost else ():
+        if layer[:-1] in lone:
+            lone[layer[:-1]].add(place)
+    for scope in lost:
+        lone[scope] -= {ours.places[layer] for layer in scopes[scope] if layer[-1][0] != OF}
+    return {scope: (lone[scope], found) for scope, found in lost.items()}
+
+
+def _are_between(
+    nameless: tuple[Collection[Place], Collection[Place]], here: Sequence[Place], there: Sequence[Place]
+) -> bool:
+    """Say whether layers without names may stand among numbered ones as before, some having come or some gone."""
+    ours, theirs = (
+        Counter(_before(place, places) for place in side) for side, places in zip(nameless, (here, there), strict=True)
+    )
+    return ours <= theirs or theirs <= ours
 
 
 def _before(place: Place, places: Sequence[Place]) -> int | None:

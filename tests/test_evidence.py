@@ -22,6 +22,13 @@ def short(text: str, name: str) -> Entry:
     return layer(text)._replace(ops=(name_of(name)._replace(said=(*(False for _ in name.split("/")[1:]), True)),))
 
 
+def inner(text: str, given: str, *places: int) -> Entry:
+    """A variable of a layer in a model within a model: where each stands, and what Keras calls it."""
+    name = layer(text).paths[0]
+    known = (*(("", each) for each in places), *(None for _ in name.segments[len(places) :]))
+    return layer(text)._replace(paths=(name._replace(places=known),), given=(layer(given).paths[0],))
+
+
 def nameless(text: str) -> Entry:
     """A variable whose layers were all named by Keras."""
     return layer(text)._replace(given=())
@@ -321,6 +328,38 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [placed("dense/w", 0), placed("dense_1/w", 1), placed("fc/w", 2)],
         {},
         {"dense/w": AMBIGUOUS, "fc/w": "fc/w", "dense_1/w": AMBIGUOUS},
+    ),
+    "a layer whose name is lost stands elsewhere among those that are numbered": (
+        [placed("net/v", 0), placed("dense/w", 1), placed("dense_1/w", 2)],
+        [placed("dense/w", 0), placed("dense_1/w", 1), placed("3 of 3/v", 2)],
+        {},
+        {"net/v": MISSING, "dense/w": AMBIGUOUS, "dense_1/w": AMBIGUOUS},
+    ),
+    "a layer whose name is lost stands where it stood, and another one behind": (
+        [placed("net/v", 0), placed("dense/w", 1), placed("dense_1/w", 2), placed("fc/v", 3)],
+        [placed("1 of 3/v", 0), placed("dense/w", 1), placed("dense_1/w", 2)],
+        {},
+        {"net/v": MISSING, "dense/w": "dense/w", "dense_1/w": "dense_1/w", "fc/v": MISSING},
+    ),
+    "a layer of an inner model has the name, which the file may not name": (
+        [
+            inner("g/cell/w", "g/gru_cell/w", 0),
+            inner("block/g/cell/w", "block/g/gru_cell/w", 1, 0),
+            inner("out/w", "out/w", 2),
+        ],
+        [tensor("g/gru_cell/w"), tensor("out/w")],
+        {},
+        {"g/cell/w": AMBIGUOUS, "block/g/cell/w": AMBIGUOUS, "out/w": "out/w"},
+    ),
+    "a layer of an inner model has the name, which the file does name": (
+        [
+            inner("g/cell/w", "g/gru_cell/w", 0),
+            inner("block/g/cell/w", "block/g/gru_cell/w", 1, 0),
+            inner("block/k/w", "block/k/w", 1, 1),
+        ],
+        [tensor("g/gru_cell/w"), tensor("block/k/w")],
+        {},
+        {"g/cell/w": "g/gru_cell/w", "block/g/cell/w": MISSING, "block/k/w": "block/k/w"},
     ),
     "another layer stands before the only one of its class": (
         [placed("fc/w", 0), placed("dense/w", 1)],
