@@ -39,9 +39,10 @@ def pair(
     by_path, by_given = said_by("paths", sides), said_by("given", sides)
     placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
-    given = _but_moved(_but_elsewhere(by_given, by_path, unplaced), by_path, placed, unplaced, sides)
+    given = _but_moved(by_given, by_path, placed, unplaced, sides)
     paths = _but_numbered(by_path, unplaced, sides)
-    claims = [*paths, *_contested_scopes(given, by_path.claims, unplaced, sides)]
+    scoped = [*paths, *_contested_scopes(given, by_path.claims, unplaced, sides)]
+    claims = _but_within(scoped, by_given, unplaced, sides)
     tells = Tells(placed, unplaced, is_same=by_given.is_whole, are_paths=by_given.met < by_path.met)
     settled = contested(settled_by(claims, tells), claims)
     by_op = said_by("ops", sides) if any(entry.ops for entry in targets) else Said()
@@ -56,12 +57,14 @@ def pair(
 
 
 def _but_moved(
-    given: Sequence[Claim], by_path: Said, placed: Collection[int], unplaced: Collection[int], sides: Sides
+    by_given: Said, by_path: Said, placed: Collection[int], unplaced: Collection[int], sides: Sides
 ) -> list[Claim]:
     """Leave undecided a given name where the file tells in full that its layer stood elsewhere, or among others.
 
-    Keras names a layer of an inner Functional model as one of the same name that stands beside the model.
+    Keras names a layer of an inner Functional model as one of the same name that stands beside the model. What paths leave
+    open is no contradiction where they can lead to no other variable, and the given names are whole.
     """
+    led = {} if by_given.roots else _led(by_path)
 
     def has_moved(claim: Claim) -> bool:
         t, s = claim.target, claim.source
@@ -69,10 +72,11 @@ def _but_moved(
             return t in by_path.moved
         if claim.grade is not Grade.NAMED or t not in placed or s in unplaced:
             return False
-        if (t, s) in by_path.pairs or (t, s) in by_path.named:
+        if (t, s) in by_path.pairs or (t, s) in by_path.named or led.get(s) == {t}:
             return False
         return s in by_path.told or not _is_in_such_list(sides, t, s)
 
+    given = _but_elsewhere(by_given, by_path, unplaced)
     return [_open(claim) if has_moved(claim) else claim for claim in given]
 
 
@@ -93,15 +97,21 @@ def _but_elsewhere(said: Said, by_path: Said, unplaced: Collection[int]) -> Sequ
     """
     if said.is_whole or not by_path.open:
         return said.claims
-    led: dict[int, set[int]] = defaultdict(set)
-    for t, s in by_path.open:
-        led[s].add(t)
+    led = _led(by_path)
     return [
         _open(claim)
-        if claim.grade is Grade.NAMED and claim.source in unplaced and led[claim.source] - {claim.target}
+        if claim.grade is Grade.NAMED and claim.source in unplaced and led.get(claim.source, set()) - {claim.target}
         else claim
         for claim in said.claims
     ]
+
+
+def _led(by_path: Said) -> Mapping[int, set[int]]:
+    """Return for each tensor of which paths leave open where it belongs the variables of its shape to which they lead."""
+    led: dict[int, set[int]] = defaultdict(set)
+    for t, s in by_path.open:
+        led[s].add(t)
+    return led
 
 
 def _but_numbered(by_path: Said, unplaced: Collection[int], sides: Sides) -> Sequence[Claim]:
@@ -162,6 +172,53 @@ def _contested_scopes(
         found.append(_open(claim) if rivals else claim)
         found.extend(Claim(each, s, Grade.UNDECIDED, claim.kind) for each in rivals[:MOST_CANDIDATES])
     return found
+
+
+def _but_within(claims: Sequence[Claim], by_given: Said, unplaced: Collection[int], sides: Sides) -> Sequence[Claim]:
+    """Leave undecided the name of a tensor that a layer of an inner model has as well, if the file names nothing in that model.
+
+    Keras 2 does not name an inner model before its layers.
+    """
+    known = {claim.target for claim in claims}
+    inner: dict[tuple[tuple[str, ...], tuple[int, ...]], list[int]] = defaultdict(list)
+    told = _scopes_told(by_given, sides) if unplaced else set()
+    for t, entry in enumerate(sides.targets if unplaced else ()):
+        if t not in known and _models_around(entry):
+            for given in entry.given:
+                fronts = [i for i in range(1, len(given.segments)) if given.segments[:i] not in told]
+                for i in fronts:
+                    inner[given.segments[i:], entry.shape].append(t)
+    if not inner:
+        return claims
+
+    def rivals_of(claim: Claim) -> Sequence[int]:
+        if claim.grade is not Grade.NAMED or claim.source not in unplaced:
+            return ()
+        name = sides.sources[claim.source].given[0]
+        found = inner.get((name.segments, sides.sources[claim.source].shape), ())
+        return [t for t in found if _models_around(sides.targets[t]) > _models_around(sides.targets[claim.target])]
+
+    rivals = [(claim, rivals_of(claim)) for claim in claims]
+    return [
+        *(_open(claim) if found else claim for claim, found in rivals),
+        *(Claim(t, claim.source, Grade.UNDECIDED, claim.kind) for claim, found in rivals for t in found),
+    ]
+
+
+def _scopes_told(by_given: Said, sides: Sides) -> set[tuple[str, ...]]:
+    """Return the scopes of the model's given names that are in what they meet in the file."""
+    told: set[tuple[str, ...]] = set()
+    for t, s in by_given.pairs:
+        reach = max((len(name.segments) for name in sides.sources[s].given), default=0)
+        for given in sides.targets[t].given:
+            told.update(given.segments[:i] for i in range(max(1, len(given.segments) - reach + 1), len(given.segments)))
+    return told
+
+
+def _models_around(entry: Entry) -> int:
+    """Return how many inner models a variable lies in whose layers stand in a list."""
+    layers = sum(place is not None for place in entry.paths[0].places) if entry.paths else 0
+    return max(layers - 1, 0)
 
 
 def _open(claim: Claim) -> Claim:
