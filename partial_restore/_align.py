@@ -96,7 +96,7 @@ def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
 
 def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
     """Say whether the first alignment stands against its rivals: it explains more, and every tensor if one is as sure."""
-    best, *_ = found
+    best = found[0]
     if not best.is_evident:
         return False
     others = [each for each in found if not each.pairs <= best.pairs]
@@ -107,11 +107,18 @@ def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
     return not others or (not is_open and len(best.pairs) > len(others[0].pairs))
 
 
-def rivals_of(found: Sequence[Alignment]) -> Iterator[Alignment]:
-    """Yield the alignments that contest the first; one further down explains a part of what that explains."""
+def rivals_of(found: Sequence[Alignment], are_alike: AreAlike) -> Iterator[Alignment]:
+    """Yield the alignments that contest the first.
+
+    One further down does not, which explains a part of what that explains; nor does one that is not evident, and cuts off the
+    beginnings of names that meet whole, and were all chosen.
+    """
     best = found[0]
+    whole = {s for t, s, key in best.met if is_said(key) and are_alike(t, s)}
     for each in found[1:]:
-        if not (each.ours.entries <= best.ours.entries and each.theirs.entries <= best.theirs.entries):
+        is_further = each.ours.entries <= best.ours.entries and each.theirs.entries <= best.theirs.entries
+        is_cut = not each.is_evident and len(each.root[0]) > len(best.root[0]) and each.sources <= whole
+        if not (is_further or is_cut):
             yield each
 
 

@@ -94,7 +94,7 @@ def said_by(kind: Kind, sides: Sides) -> Said:
     best = found[0]
     moved = reordered(best.ours, best.theirs)
     claims.extend(_claims(ours, best, moved, sides, kind))
-    rivals = _alike((pair for each in rivals_of(found) for pair in each.pairs), sides)
+    rivals = _alike((pair for each in rivals_of(found, sides.are_alike) for pair in each.pairs), sides)
     contested = {s for _, s in rivals}
     met = frozenset([t for t, s in best.pairs if sides.are_alike(t, s)])
     return Said(
