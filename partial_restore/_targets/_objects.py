@@ -10,7 +10,7 @@ from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
 from partial_restore._errors import UnbuiltError
 from partial_restore._keras_stored import Stored, stored
 from partial_restore._names import Names
-from partial_restore._places import names_of_place, snake_case
+from partial_restore._places import LAYERS, names_of_place, snake_case
 from partial_restore._targets._tracked import Graph
 from partial_restore._types import Entry, Group, Layout, Name, name_of
 
@@ -83,10 +83,9 @@ def _stored_names(graph: Graph, layout: Layout) -> Mapping[int, Sequence[Name]]:
     of the file's paths is taken, below whatever stands before them in a model around the saved one. Where ways to
     go have as many, a variable has the names of each.
     """
-    ways = ((False, False),) if layout.labelled == "all" else ((False, False), (True, False), (True, True))
     found = [
         [place for each in graph.tops() for place in _below(*each, reverse=reverse, sorts=sorts)]
-        for reverse, sorts in ways
+        for reverse, sorts in _ways(layout)
     ]
     met = [_met(places, layout.groups) for places in found]
     names: dict[int, list[Name]] = {}
@@ -99,6 +98,19 @@ def _stored_names(graph: Graph, layout: Layout) -> Mapping[int, Sequence[Name]]:
         for key, variable in place.variables.items():
             names.setdefault(id(raw(variable)), []).extend(names_of_place(group, key, members, labels, layout, order))
     return names
+
+
+def _ways(layout: Layout) -> Sequence[tuple[bool, bool]]:
+    """Return in which orders (reverse or not, dicts sorted or not) Keras may have met attributes when it wrote a file.
+
+    What a model has in an attribute is found in its list of layers, too: it stands where it was met first.
+    """
+    forward, reverse = ((False, False),), ((True, False), (True, True))
+    tops = {group[0] for group in layout.groups if group}
+    is_first = {top < LAYERS for top in tops if top != LAYERS and top[0] != "_"} if LAYERS in tops else set()
+    if layout.labelled == "all" or is_first == {True}:
+        return forward
+    return reverse if is_first == {False} else (*forward, *reverse)
 
 
 def _met(places: Sequence[tuple[tuple[str, ...], tuple[str, ...], Stored]], known: Collection[tuple[str, ...]]) -> int:

@@ -29,9 +29,6 @@ GIVEN = "given"
 KEEPING = (*LABELLED, "legacy", "unlabelled", "live", "subset")
 """The formats that keep something of every layer."""
 
-_FLAT = dict.fromkeys((*ARRAYS, "legacy"), ("functional",))
-"""The formats that may say nothing of inner models, and of which of them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -41,10 +38,13 @@ class Side:
     shapes: Shapes
     form: str
     family: str = "keras"
+    has_config: bool = False
 
     @property
     def is_unlabelled(self) -> bool:
         """Say whether the file knows layers by their classes and places."""
+        if self.has_config:
+            return False
         return self.form == "unlabelled" or (self.family == "tf_keras" and self.form in LABELLED)
 
     def label(self, home: Layer, member: Layer, around: Sequence[Layer]) -> Label:
@@ -102,6 +102,13 @@ class Side:
             return "all"
         return "class" if self.form in LABELLED and not self.is_unlabelled else ""
 
+    @property
+    def flat(self) -> Sequence[str]:
+        """Return the kinds of inner models of which the file may say nothing: Keras 2 names none before its layers."""
+        if self.form in ARRAYS and self.family == "tf_keras":
+            return "functional", "sequential"
+        return ("functional",) if self.form in (*ARRAYS, "legacy") else ()
+
     def counted(self, home: Layer) -> list[Layer]:
         """Return the members that have variables, as far as the format knows."""
         return [each for each in home.distinct() if self._is_seen(home, each)]
@@ -130,15 +137,15 @@ def certain(saved: Side, edited: Side) -> set[int]:
     is_wrapped = edited.spec.uid != saved.spec.uid
     before, after = _given(saved, saved.spec, ()), _given(edited, _same(saved.spec, edited.spec), ())
     once = _once(before) & _once(after) - {()}
+    ends = _ends(saved.spec), _ends(edited.spec)
     if is_wrapped or saved.form in (*ARRAYS, *CHECKPOINTS, "legacy"):  # Some of them drop names from the front.
-        ends = _ends(saved.spec), _ends(edited.spec)
         once = {path for path in once if path and all(each[path] == 1 for each in ends)}
     kinds = {each.uid: each.kind for each in edited.spec.walk()}
     retyped = {each.uid for each in saved.spec.walk() if kinds.get(each.uid) != each.kind}
     has_variables = {uid for uid, _ in saved.shapes}
     certain_paths = {uid for uid, path in before.items() if path in once and after.get(uid) == path}
     unmet = {uid for uid, path in before.items() if path is None or after.get(uid) != path or uid in retyped}
-    if is_wrapped and unmet & has_variables and _has_twice((_ends(saved.spec), _ends(edited.spec))):
+    if is_wrapped and unmet & has_variables and (_has_twice(ends) or _is_taken(saved, edited, unmet & has_variables)):
         return set()  # Where a name stands twice, a model within another must explain all of the file.
     if is_wrapped and len(_tops(saved.spec, certain_paths & has_variables)) < 2:
         return set()  # One name that the file knows may be anywhere.
@@ -171,7 +178,7 @@ def _blurred(saved: Side, edited: Side) -> set[int]:
         return {uid for uid, each in layers.items() if each.kind in WRAPPERS}  # The layer within has no name.
     if saved.form in CHECKPOINTS:  # And no name of the Functional model around.
         inner = [home for home in saved.spec.walk() if home.kind == "functional" and home.uid != saved.spec.uid]
-        return {each.uid for home in inner for each in home.members if each.kind in WRAPPERS}
+        return {each.uid for home in inner for each in home.walk() if each.kind in WRAPPERS}
     if saved.form in (*LABELLED, "unlabelled"):
         return {each.uid for each in edited.spec.walk() if each.has_bias != layers.get(each.uid, each).has_bias}
     return set()
@@ -183,12 +190,26 @@ def _ends(spec: Layer) -> Counter[tuple[str, ...]]:
 
     def walk(home: Layer, path: tuple[str, ...]) -> None:
         for member in home.distinct():
-            here = (*path, member.key if home.kind == "net" else member.name or "")
+            here = (*path, _called(home, member) or "")
             ends.update(here[start:] for start in range(len(here)))
             walk(member, here)
 
     walk(spec, ())
     return ends
+
+
+def _is_taken(saved: Side, edited: Side, gone: set[int]) -> bool:
+    """Say whether another layer of the edited model has the name of one that is gone."""
+    return any(
+        _called(home, member) in {_called(at, each) for at in edited.spec.walk() for each in at.members} - {None}
+        for home in saved.spec.walk()
+        for member in home.members
+        if member.uid in gone
+    )
+
+
+def _called(home: Layer, member: Layer) -> str | None:
+    return member.key if home.kind == "net" else member.name
 
 
 def _has_twice(ends: Iterable[Counter[tuple[str, ...]]]) -> bool:
@@ -231,6 +252,9 @@ def unseen(saved: Side, edited: Side) -> dict[int, set[int]]:
     A model around the saved one, with something removed within, may look as the saved one did.
     """
     pairs = [*_in_order(saved, edited, saved.spec, _same(saved.spec, edited.spec), ((), ()))]
+    if (saved.family, saved.form) == ("tf_keras", "archive"):  # Its configuration has the names of some models' layers.
+        sides = replace(saved, has_config=True), replace(edited, has_config=True)
+        pairs += _in_order(*sides, saved.spec, _same(saved.spec, edited.spec), ((), ()))
     (_, before), (_, after) = saved.looks(saved.spec, ()), edited.looks(edited.spec, ())
     if before == after:
         pairs += _in_order(saved, edited, saved.spec, edited.spec, ((), ()))
@@ -303,23 +327,31 @@ def _moved(
 def _flattened(saved: Side, edited: Side, inner: tuple[Sequence[Layer], Sequence[Layer]]) -> Iterator[tuple[int, int]]:
     """Yield what stands in the same place of two models if the layers of inner ones stand among their own.
 
-    Legacy files and Keras' paths have no name of an inner model before those of its layers.
+    Legacy files and Keras' paths have no name of an inner model before those of its layers; arrays have no order.
     """
-    if saved.form not in _FLAT or "net" in (inner[0][-1].kind, inner[1][-1].kind):
+    if not saved.flat or "net" in (inner[0][-1].kind, inner[1][-1].kind):
         return
-    before, after = ([*_flat(side, around[-1])] for side, around in zip((saved, edited), inner, strict=True))
+    before, after = (
+        [*_flat(side, around[-1], saved.flat)] for side, around in zip((saved, edited), inner, strict=True)
+    )
+    if not saved.order:
+        before, after = (sorted(members, key=_called_or_class) for members in (before, after))
     alike = [
-        [(_class(each) if not each.name else each.name, side.looks(each, around)) for each in members]
+        [(_called_or_class(each), side.looks(each, around)) for each in members]
         for side, members, around in ((saved, before, inner[0]), (edited, after, inner[1]))
     ]
     if alike[0] == alike[1]:
         yield from ((mine.uid, yours.uid) for mine, yours in zip(after, before, strict=True))
 
 
-def _flat(side: Side, home: Layer) -> Iterator[Layer]:
+def _called_or_class(layer: Layer) -> str:
+    return layer.name or _class(layer)
+
+
+def _flat(side: Side, home: Layer, kinds: Sequence[str]) -> Iterator[Layer]:
     for member in side.counted(home):
-        if member.kind in _FLAT[side.form] and home.kind != "net":
-            yield from _flat(side, member)
+        if member.kind in kinds and home.kind != "net":
+            yield from _flat(side, member, kinds)
         else:
             yield member
 
