@@ -68,12 +68,13 @@ def carry_out(
     wanted = _wanted(loaded)
     size = _nbytes(wanted)
     batches = list(_batches(wanted, _batch_size(size, min(max_memory // _threads(), target.batch_bytes))))
-    is_verified = verify and size > max_memory
+    is_whole = size <= max_memory or target.is_empty([taker.key for _, takers in wanted for taker in takers])
+    is_verified = verify and not is_whole
     with Bar(2 * size if is_verified else size, wanted=progress) as bar:
         if is_verified:
             _verify(source, batches, bar)
         read = partial(_read_batch, source.reread if is_verified else source.read)
-        stream = (_streamed if size > max_memory else _whole)(source, _ahead(batches, read, bar))
+        stream = (_whole if is_whole else _streamed)(source, _ahead(batches, read, bar))
         return _assign(target, source, chain([initial], stream), rerun)
 
 
@@ -129,7 +130,7 @@ def _whole(source: Source, batches: Iterator[_Read]) -> Iterator[_Values]:
     """Return all values when all are read; raise one error for those that do not fit."""
     read = list(batches)
     _refuse(source, [loss for _, losses in read for loss in losses])
-    return iter([values for values, _ in read])
+    return iter([[value for values, _ in read for value in values]])
 
 
 def _verify(source: Source, batches: Sequence[_Batch], bar: Bar) -> None:

@@ -105,7 +105,8 @@ class _Built:
         self._target, self._deferral = target, deferral
         self.entries, self.automatic, self.batch_bytes = target.entries, target.automatic, target.batch_bytes
         self.variables, self.stands_for, self.unready = target.variables, target.stands_for, target.unready
-        self.assign, self.values, self.initial_values = target.assign, target.values, target.initial_values
+        self.is_empty, self.assign = target.is_empty, target.assign
+        self.values, self.initial_values = target.values, target.initial_values
 
     def finish(self, rerun: Sequence[str], filled: Collection[str]) -> list[str]:
         """Run the initializers that wait, but for the variables that were filled."""

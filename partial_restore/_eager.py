@@ -82,6 +82,10 @@ class EagerTarget:
         """TensorFlow's variables by the key of their entry."""
         return {key: each.variable for key, each in self._held.items()}
 
+    def is_empty(self, keys: Sequence[str]) -> bool:  # noqa: ARG002  A session needs them.
+        """Return False: a variable in memory has a value."""
+        return False
+
     def assign(self, values: Sequence[tuple[str, tf.Tensor]]) -> None:
         """Put the values into the variables; on a GPU or in a replica, wherever these live."""
         with ensured_eager():

@@ -131,7 +131,8 @@ def restore_subset(
             a mapping pattern → initializer (of Keras, by its Keras name, or a callable ``(shape, dtype) → array``).
             In a session, those without a value are always initialized.
         verify: Whether to read everything once before the first change if it is more than ``max_memory``.
-        max_memory: Bytes of values in memory at once. A larger tensor is read alone.
+        max_memory: Bytes of values in memory at once, beside those that variables without a value (in a session) take over.
+            A larger tensor is read alone.
         optimizer: Whether to restore the state of the optimizer too: that of a variable follows the variable, also where
             layers were added, removed or frozen; what the optimizer has once (``iterations``, ``learning_rate``) goes
             by name. Its class must be the same. The model is compiled, or a `tf.train.Checkpoint` with the optimizer.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 import partial_restore as pr
+from partial_restore._sources._checkpoint import CheckpointSource
 
 tf1 = tf.compat.v1
 SHAPES = {"var_name/wc1": (3, 2), "var_name/wout": (2, 4), "var_name/bout": (4,)}
@@ -234,12 +235,18 @@ def test_automatic_names_of_a_graph_are_positions(session: tf1.Session) -> None:
         pr.restore_subset(session.graph, source, session=session, exclude="Variable_2")
 
 
-def test_damage_leaves_a_session_unchanged(tmp_path: Path, session: tf1.Session) -> None:
-    path, _ = saved(tmp_path, {"a": (100,), "b": (100,)})
+def damaged(folder: Path) -> str:
+    """Save two variables, and change the last byte."""
+    path, _ = saved(folder, {"a": (100,), "b": (100,)})
     data = Path(f"{path}.data-00000-of-00001")
     content = bytearray(data.read_bytes())
     content[-1] ^= 1
     data.write_bytes(content)
+    return path
+
+
+def test_damage_leaves_a_session_unchanged(tmp_path: Path, session: tf1.Session) -> None:
+    path = damaged(tmp_path)
     held = variables({"a": (100,), "b": (100,)})
     session.run(tf1.global_variables_initializer())
     before = session.run(held)
@@ -247,3 +254,36 @@ def test_damage_leaves_a_session_unchanged(tmp_path: Path, session: tf1.Session)
         pr.restore_subset(held, path, session=session, max_memory=1)
     for ours, theirs in zip(session.run(held), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("is_initialized", [False, True], ids=["empty", "initialized"])
+def test_what_empty_variables_take_over_is_read_once(
+    tmp_path: Path, session: tf1.Session, monkeypatch: pytest.MonkeyPatch, *, use_resource: bool, is_initialized: bool
+) -> None:
+    path, values = saved(tmp_path, {"a": (100,), "b": (100,)})
+    held = variables({"a": (100,), "b": (100,)}, use_resource=use_resource)
+    if is_initialized:
+        session.run(tf1.global_variables_initializer())
+    plan = pr.plan_subset(held, path, session=session, max_memory=1)
+    read, reads, count = CheckpointSource.read, [], ops(session)
+
+    def noted(self: CheckpointSource, keys: Sequence[str]) -> Any:
+        reads.extend(keys)
+        return read(self, keys)
+
+    monkeypatch.setattr(CheckpointSource, "read", noted)
+    monkeypatch.setattr(CheckpointSource, "reread", noted)
+    plan.apply()
+    np.testing.assert_equal(session.run({v.op.name: v for v in held}), values)
+    assert sorted(reads) == sorted(["a", "b"] * (1 if use_resource and not is_initialized else 2))
+    assert ops(session) == count
+
+
+def test_damage_leaves_variables_without_values(tmp_path: Path, session: tf1.Session) -> None:
+    path = damaged(tmp_path)
+    held = variables({"a": (100,), "b": (100,)})
+    for memory in (1, 2**20):
+        for verify in (True, False):
+            with pytest.raises(pr.UnreadableCheckpointError, match="ckpt"):
+                pr.restore_subset(held, path, session=session, max_memory=memory, verify=verify)
+            assert not any(session.run([v.is_initialized() for v in held]))

@@ -33,6 +33,9 @@ class Target(Protocol):
     def stands_for(self, thing: object) -> Collection[str] | None:
         """Return the keys of the variables for which an object stands, or None if it holds none."""
 
+    def is_empty(self, keys: Sequence[str]) -> bool:
+        """Say whether values for these variables take no memory that is not soon theirs: they have none of their own yet."""
+
     def assign(self, values: Sequence[tuple[str, tf.Tensor]]) -> None:
         """Put values into variables."""
 

@@ -81,6 +81,18 @@ class GraphTarget:
             name for name, parts in self._parts.items() if any(part.variable is each for part in parts for each in held)
         }
 
+    def is_empty(self, keys: Sequence[str]) -> bool:
+        """Say whether none of these variables has a value yet, and each takes over the memory of the one that it gets.
+
+        Those of TensorFlow 1 copy it, as do devices with a memory of their own.
+        """
+        parts = [part for key in keys for part in self._parts[key]]
+        if any(part.where or part.variable.initializer.type != "AssignVariableOp" for part in parts):
+            return False
+        if any(device.device_type != "CPU" for device in self.session.list_devices()):
+            return False
+        return not any(self.session.run([part.variable._is_initialized_op for part in parts]))
+
     def assign(self, values: Sequence[tuple[str, tf.Tensor]]) -> None:
         """Put the values into the variables, in as few runs as there are variables that share an initial value."""
         runs: list[tuple[list[Any], dict[Any, Any]]] = []
