@@ -17,6 +17,7 @@ from typing import TypeVar
 import tensorflow as tf
 
 from partial_restore._errors import CastError, PartialRestoreError
+from partial_restore._malloc import trim
 from partial_restore._progress import Bar
 from partial_restore._sources import Source
 from partial_restore._targets import Target
@@ -35,6 +36,9 @@ index anew for each batch.
 
 _SMALL_BATCH = 2**20
 """Bytes of a batch at least, if there are not more batches than threads: each has a fixed cost of 0.3 ms."""
+
+_MOST_FREED = 32 * 2**20
+"""Bytes that are freed before they are given back, which takes some milliseconds."""
 
 _Batch = Sequence[tuple[Entry, Sequence[Entry]]]
 """Tensors, each with the variables that take it."""
@@ -158,6 +162,7 @@ def _ahead(batches: Sequence[_Batch], work: Callable[[_Batch], _Result], bar: Ba
         bar.add(_nbytes(batches[0]))
         yield result.pop()
         return
+    freed = 0
     with ThreadPoolExecutor(_threads()) as pool:
         rest = iter(batches)
         waiting = deque((batch, pool.submit(work, batch)) for batch in islice(rest, _threads()))
@@ -167,6 +172,10 @@ def _ahead(batches: Sequence[_Batch], work: Callable[[_Batch], _Result], bar: Ba
             del future  # It holds the values, too.
             bar.add(_nbytes(batch))
             yield result.pop()
+            freed += _nbytes(batch)
+            if freed >= _MOST_FREED:
+                trim()
+                freed = 0
             waiting.extend((batch, pool.submit(work, batch)) for batch in islice(rest, 1))
 
 

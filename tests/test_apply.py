@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -101,6 +105,34 @@ def test_no_more_is_in_memory_than_was_allowed(tmp_path: Path, monkeypatch: pyte
     pr.restore_subset(model, path, max_memory=512 * KIB, verify=False)
     assert values(model) == [100.0 + i for i in range(64)]
     assert 64 * KIB <= most <= 512 * KIB
+
+
+FREED = """import sys
+from pathlib import Path
+import keras
+import partial_restore as pr
+
+def memory(field):
+    return next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field))
+
+layers = [keras.layers.Dense(1448, use_bias=False, name=f"d{i}") for i in range(24)]
+model = keras.Sequential([keras.Input([1448]), *layers])
+pr.save_subset(model, sys.argv[1] + "/ckpt")
+Path("/proc/self/clear_refs").write_text("5")
+before = memory("VmRSS")
+pr.restore_subset(model, sys.argv[1] + "/ckpt")
+print((memory("VmHWM") - before) // 1024)
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="another C library's memory"
+)
+def test_old_values_are_given_back_where_the_c_library_would_keep_them(tmp_path: Path) -> None:
+    without_onednn = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0", "KERAS_BACKEND": "tensorflow"}
+    command = [sys.executable, "-c", FREED, str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, env=without_onednn)  # noqa: S603
+    assert int(ran.stdout.split()[-1]) < 110, "MiB more than before, of a model of 192"
 
 
 def test_planning_leaves_garbage_collection_as_it_was() -> None:

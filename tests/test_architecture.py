@@ -13,7 +13,7 @@ import partial_restore
 
 ROOT = Path(partial_restore.__file__).parent
 FLOORS = [
-    {"_types", "_cast", "_fold", "_nodes", "_pause", "_progress"},
+    {"_types", "_cast", "_fold", "_nodes", "_malloc", "_pause", "_progress"},
     {"_labels", "_keys", "_optimizers", "_recorded"},
     {"_pieces"},
     {"_names", "_select", "_settle", "_errors", "_report", "_below"},
@@ -59,6 +59,7 @@ PURE = {
     "_cast",
     "_fold",
     "_nodes",
+    "_malloc",
     "_pause",
     "_labels",
     "_optimizers",

@@ -1,0 +1,26 @@
+"""Memory that was freed goes back to the system, where the C library would keep it and not use it again.
+
+The GNU C library looks for more than it needs where memory is to be aligned, as TensorFlow wants it to be: a value does not fit
+where one of its size was freed, and a second copy of the model comes together. With oneDNN TensorFlow has an allocator of
+its own, which reuses such memory; then there is nothing to give back.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import Any
+
+
+def trim() -> None:
+    """Give the pages of freed memory back, if the C library can."""
+    if function := _function():
+        function(0)
+
+
+@cache
+def _function() -> Any:
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # It is another library, or on Windows none has this name.
+        return None
