@@ -5,7 +5,7 @@ The names of both sides are made comparable, aligned below their roots, and each
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -161,7 +161,7 @@ def _renamed_claims(ours: Sequence[Row], theirs: Sequence[Row], sides: Sides, ki
 
 def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides, kind: Kind) -> Iterator[Claim]:
     """Yield what the names say under an alignment of roots; the layers that ``moved`` are not what their number says."""
-    spread = _spread(ours, sides.targets) if kind == "given" else set()
+    spread = _spread(ours, sides.targets) - _told_apart(found, sides) if kind == "given" else set()
     is_loose = kind == "ops" and not _is_whole(found, sides)  # Short numbers count only if all of them agree.
     wrong = moved | disproved(found.ours, found.theirs, found.met, sides.are_alike)
     new = set() if found.is_told else _unmet(found, sides)
@@ -217,6 +217,14 @@ def _spread(ours: Sequence[Row], targets: Sequence[Entry]) -> set[int]:
                 homes[scope].add(_home(targets[row.entry].paths[0], len(row.key) - 1 - i))
                 members[scope].add(row.entry)
     return {t for scope, found in homes.items() if len(found) > 1 for t in members[scope]}
+
+
+def _told_apart(found: Alignment, sides: Sides) -> set[int]:
+    """Return the variables that meet under names of which no number tells anything, if all of both sides meets."""
+    if not _is_whole(found, sides):
+        return set()
+    times = Counter(unnumbered(key) for key in {key for _, key in (*found.ours.rows, *found.theirs.rows)})
+    return {t for t, _, key in found.met if times[unnumbered(key)] == 1}
 
 
 def _home(path: Name, below: int) -> tuple[str, ...]:

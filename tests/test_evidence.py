@@ -361,6 +361,17 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"g/cell/w": "g/gru_cell/w", "block/g/cell/w": MISSING, "block/k/w": "block/k/w"},
     ),
+    "two models are numbered in one row, and the names in them tell them apart": (
+        [
+            inner("out/w", "sequential_3/out/w", 0),
+            inner("g/sequential_2/a/w", "sequential_2/a/w", 1, 0, 0),
+            inner("fc/q/w", "q/w", 2, 0),
+            inner("fc/k/w", "k/w", 2, 1),
+        ],
+        [tensor("sequential_1/out/w"), tensor("sequential/a/w"), tensor("q/w"), tensor("k/w")],
+        {},
+        {"out/w": "sequential_1/out/w", "g/sequential_2/a/w": AMBIGUOUS, "fc/q/w": "q/w", "fc/k/w": "k/w"},
+    ),
     "another layer stands before the only one of its class": (
         [placed("fc/w", 0), placed("dense/w", 1)],
         [placed("dense/w", 0), placed("fc/w", 1)],
