@@ -49,7 +49,7 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, 
 
     Roots that stand before every name of a side are tried first, beside none at all. One that stands before some of
     them, as of a model that wraps another, is set aside only if nothing matches otherwise; if it makes as much meet as what
-    does match, then it is a rival.
+    does match, then it is a rival. No root is looked for where every variable meets as it is called.
     """
     roots = [
         root for root in product([(), *_covering(theirs)], [(), *_covering(ours)]) if _may_be_root(root, ours, theirs)
@@ -58,6 +58,8 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, 
     fitting = [each for each in full if each.pairs]
     if not fitting:
         return (_agreeing([top for root in roots for top in _tops(ours, theirs, root)]) if tops else []) or full[:1]
+    if exact := next((each for each in fitting if _is_exact(each, ours, are_alike)), None):
+        return [exact]
     best = _best(fitting, len(_entries(ours)), len(_entries(theirs)))
     if not tops or len(best) > 1 or _needs_no_root(best[0], ours, theirs):
         return best
@@ -78,6 +80,12 @@ def _needs_no_root(best: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) 
         return False
     is_named = any(is_said(key) for _, _, key in best.met)
     return is_named or len({t for t, _ in best.pairs}) == len(_entries(ours))
+
+
+def _is_exact(found: Alignment, ours: Sequence[Row], are_alike: AreAlike) -> bool:
+    """Say whether every variable meets a tensor of its shape whose very name somebody chose."""
+    met = [t for t, s, key in found.met if is_said(key) and are_alike(t, s)]
+    return found.root == ((), ()) and len(set(met)) == len(_entries(ours))
 
 
 def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
