@@ -8,16 +8,11 @@ from dataclasses import dataclass
 from itertools import product
 
 from partial_restore._below import Below, Met, below, common
-from partial_restore._keys import CELL, VARIABLES, Key, Prefix, Row, is_said
-
-Root = tuple[Prefix, Prefix]
-"""What is set aside: of the checkpoint's names, and of the model's."""
+from partial_restore._keys import CELL, VARIABLES, Prefix, Row, is_said
+from partial_restore._roots import Root, is_near, may_be_root, numbered, roots_before_all, says_nothing
 
 AreAlike = Callable[[int, int], bool]
 """Whether a variable and a tensor have one shape."""
-
-_SAYING_NOTHING = frozenset("model _model net _net network module root".split())
-"""What people call a model where there is only one."""
 
 _MOST_DEPTH = 6
 """Segments that may stand before the names of a side: nobody wraps a model more often."""
@@ -52,7 +47,9 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, 
     does match, then it is a rival. No root is looked for where every variable meets as it is called.
     """
     roots = [
-        root for root in product([(), *_covering(theirs)], [(), *_covering(ours)]) if _may_be_root(root, ours, theirs)
+        root
+        for root in product([(), *roots_before_all(theirs)], [(), *roots_before_all(ours)])
+        if may_be_root(root, ours, theirs)
     ]
     full = [_alignment(ours, theirs, root) for root in roots]
     fitting = [each for each in full if each.pairs]
@@ -134,11 +131,11 @@ def _alignment(ours: Iterable[Row], theirs: Iterable[Row], root: Root) -> Alignm
     here, there = below(ours, root[1]), below(theirs, root[0])
     met = common(here, there)
     pairs = _pairs(met, 1 if all(root) else 0)
-    says_nothing = _says_nothing(root[0], theirs) and _says_nothing(root[1], ours)
-    is_same = _numbered(root[0], theirs) == _numbered(root[1], ours)
+    is_plain = says_nothing(root[0], theirs) and says_nothing(root[1], ours)
+    is_same = numbered(root[0], theirs) == numbered(root[1], ours)
     is_whole = len(pairs) == len(_entries(ours)) == len(_entries(theirs))
     is_told = _is_told(met)
-    is_evident = (is_told and _is_near(root, met)) or (says_nothing and (is_same or is_whole))
+    is_evident = (is_told and is_near(root, met)) or (is_plain and (is_same or is_whole))
     return Alignment(root, here, there, met, pairs, is_told, is_evident)
 
 
@@ -159,20 +156,6 @@ def _best(fitting: Sequence[Alignment], targets: int, sources: int) -> list[Alig
     return [best] if strictly and (best.root == ((), ()) or whole) else [best, *others]
 
 
-def _covering(rows: Sequence[Row]) -> list[Prefix]:
-    """Return the roots that stand before every name of a side; names of one segment (``step``) do not count."""
-    shallow = {row.entry for row in rows if len(row.segments) < 2}
-    names: dict[int, list[Prefix]] = defaultdict(list)
-    for row in rows:
-        if row.entry not in shallow:
-            names[row.entry].append(row.segments)
-    if not names:
-        return []
-    deep = list(names.values())
-    roots = {segments[:depth] for segments in deep[0] for depth in range(1, len(segments))}
-    return sorted(root for root in roots if all(any(name[: len(root)] == root for name in held) for held in deep))
-
-
 def _tops(ours: Sequence[Row], theirs: Sequence[Row], root: Root) -> list[Alignment]:
     """Return what meets if more segments than ``root`` are set aside, on either side.
 
@@ -183,45 +166,13 @@ def _tops(ours: Sequence[Row], theirs: Sequence[Row], root: Root) -> list[Alignm
         *(_telling((top, root[1]), everything, below(rows, top)) for top, rows in _by_top(theirs, root[0]).items()),
         *(_telling((root[0], top), below(rows, top), everyone) for top, rows in _by_top(ours, root[1]).items()),
     ]
-    return [each for each in found if each.pairs and _may_be_root(each.root, ours, theirs)]
-
-
-def _may_be_root(root: Root, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
-    """Say whether both roots may be set aside at once: ``encoder/`` is not ``decoder/``, but ``model/`` may be either."""
-    return not all(root) or _says_nothing(root[0], theirs) or _says_nothing(root[1], ours)
-
-
-def _says_nothing(root: Prefix, rows: Iterable[Row]) -> bool:
-    """Say whether a root, as every name below it may be read, is what anybody calls a model."""
-    readings = _readings(root, rows)
-    fitting = {
-        entry for entry, key in readings if all(part in _SAYING_NOTHING or not isinstance(part, str) for part in key)
-    }
-    return fitting == {entry for entry, _ in readings}
-
-
-def _numbered(root: Prefix, rows: Iterable[Row]) -> list[str]:
-    """Return the classes of the layers in a root that Keras named: one that only one side has does say something."""
-    numbered = ([part[0] for part in key if not isinstance(part, str)] for _, key in _readings(root, rows))
-    return max(numbered, key=lambda kinds: (len(kinds), kinds), default=[])
-
-
-def _readings(root: Prefix, rows: Iterable[Row]) -> set[tuple[int, Key]]:
-    """Return how the entries below a root read it, if there is anything to read."""
-    depth, here = len(root), rows if root else ()
-    return {(row.entry, row.key[:depth]) for row in here if row.segments[:depth] == root and len(row.key) > depth}
+    return [each for each in found if each.pairs and may_be_root(each.root, ours, theirs)]
 
 
 def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:
     met = common(ours, theirs)
     is_told = _is_told(met)
-    return Alignment(root, ours, theirs, met, _pairs(met, 1), is_told, is_told and _is_near(root, met))
-
-
-def _is_near(root: Root, met: Met) -> bool:
-    """Say whether roots are short, or more than one layer meets below them: one name may stand anywhere further down."""
-    layers = {key[:1] for _, _, key in met}
-    return sum(part not in _SAYING_NOTHING for part in (*root[0], *root[1])) < 2 or len(layers) > 1
+    return Alignment(root, ours, theirs, met, _pairs(met, 1), is_told, is_told and is_near(root, met))
 
 
 def _is_told(met: Met) -> bool:
@@ -256,9 +207,3 @@ def _by_top(rows: Iterable[Row], root: Prefix) -> dict[Prefix, list[Row]]:
             for depth in range(len(root) + 1, min(len(row.segments), len(root) + _MOST_DEPTH)):
                 tops[row.segments[:depth]].append(row)
     return tops
-
-
-def root_texts(root: Root) -> Iterator[str]:
-    for side, prefix in zip(("the checkpoint's", "the model's"), root, strict=True):
-        if prefix:
-            yield f"{side} root {'/'.join(prefix)}/"

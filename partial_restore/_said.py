@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from partial_restore._align import Alignment, alignments, is_certain, rivals_of, root_texts
+from partial_restore._align import Alignment, alignments, is_certain, rivals_of
 from partial_restore._below import Below, below, by_key
 from partial_restore._keys import (
     AUTOMATIC,
@@ -22,6 +22,7 @@ from partial_restore._keys import (
     keyed,
     unnumbered,
 )
+from partial_restore._roots import root_texts
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Kind
 from partial_restore._siblings import disproved, is_below, reordered
