@@ -5,10 +5,9 @@ Standard library only. An error holds its data in public fields; the text is der
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from partial_restore._advice import suggested_rename
 from partial_restore._types import Decision, Entry, Match, Outcome, listing
 
 
@@ -207,21 +206,11 @@ def refusal(decision: Decision, refused: Sequence[Match]) -> RefusedError:
     return _LEAVES[first](decision, refused)
 
 
-def nearest(text: str, names: Iterable[str]) -> list[str]:
-    """Return the known paths that look most like ``text``, at any depth.
-
-    >>> nearest("haed", ["head/kernel", "body/kernel"])
-    ['head']
-    """
-    paths = {"/".join(name.split("/")[:depth]) for name in names for depth in range(1, name.count("/") + 2)}
-    return difflib.get_close_matches(text.strip("/'\""), sorted(paths), n=3, cutoff=0.5)
-
-
 def _section(outcome: Outcome, matches: Sequence[Match]) -> str:
     if not matches:
         return ""
     names = ", ".join(repr(match.target.name) for match in matches[:20]) + (", …" if len(matches) > 20 else "")
-    remedy = _REMEDIES[outcome].replace("{names}", names).replace("{rename}", _suggested(matches))
+    remedy = _REMEDIES[outcome].replace("{names}", names).replace("{rename}", suggested_rename(matches))
     return f"{len(matches)} variables: {outcome.value}\n{listing([_line(match) for match in matches])}\n{remedy}"
 
 
@@ -233,39 +222,3 @@ def _line(match: Match) -> str:
 
 def _shown(entry: Entry) -> str:
     return entry.name
-
-
-def _suggested(matches: Sequence[Match]) -> str:
-    """Return a rename that pairs the undecided in their order, each tensor once, for the user to check and paste."""
-    candidates = {entry.name for match in matches for entry in match.candidates}
-    pairs: dict[str, str | None] = {}
-    for match in sorted(matches, key=lambda match: _natural(match.target.name)):
-        free = sorted({entry.name for entry in match.candidates} - pairs.keys(), key=_natural)
-        if free:
-            pairs[free[0]] = match.target.name
-    pairs |= dict.fromkeys(sorted(candidates - pairs.keys(), key=_natural))
-    shortened = [_shortened(old, new) for old, new in pairs.items()]
-    short = dict(shortened)
-    return repr(short if all(short[old] == new for old, new in shortened) else pairs)
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Return a key that orders numbers in names as numbers.
-
-    >>> sorted(["dense_10", "dense_9", "dense"], key=_natural)
-    ['dense', 'dense_9', 'dense_10']
-    """
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
-
-
-def _shortened(old: str, new: str | None) -> tuple[str, str | None]:
-    """Return the pair without the name of the variable itself, where both end in it: a rule per layer.
-
-    >>> _shortened("dense_1/kernel", "body/dense/kernel")
-    ('dense_1', 'body/dense')
-    """
-    olds, _, last = old.rpartition("/")
-    if new is None:
-        return olds or old, None
-    news, _, end = new.rpartition("/")
-    return (olds, news) if olds and news and last == end else (old, new)

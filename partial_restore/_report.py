@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from partial_restore._errors import nearest
+from partial_restore._advice import nearest
 from partial_restore._fold import fold
 from partial_restore._types import Decision, Entry, Match, Outcome
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from partial_restore._arguments import refuse_options, refuse_stateless, refuse_unknown, selection
 from partial_restore._cast import Cast
-from partial_restore._errors import UnbuiltError, UnknownNameError, nearest
 from partial_restore._pause import collection_paused
 from partial_restore._plan import Request, decide, unselected
 from partial_restore._prepared import Initialize, Plan, Policy
 from partial_restore._recorded import recorded
 from partial_restore._report import Listing, Report, listing_of
 from partial_restore._save import write_checkpoint
-from partial_restore._select import Pattern, Rename, Test, compile_patterns, compile_rename, texts_of
+from partial_restore._select import Pattern, Rename, compile_patterns, compile_rename
 from partial_restore._sources import Source, open_source
 from partial_restore._sources._live import LiveSource
-from partial_restore._targets import Target, is_model, open_target
-from partial_restore._types import Decision, Entry
+from partial_restore._targets import is_model, open_target
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -66,17 +65,16 @@ def plan_subset(
         RestoreError: A path, a pattern or a rule names nothing, or the model is not built. Troubles of single
             variables are shown in the plan and raised by `Plan.apply`.
     """
-    _refuse_options(on_mismatch, cast, initialize, max_memory)
+    refuse_options(on_mismatch, cast, initialize, max_memory)
     source = _open(ckpt)
     target = open_target(model, session, source.layout)
     if optimizer:
-        _refuse_stateless(target)
-    selection = _selection(target, include, exclude)
-    request = Request(*selection, compile_rename(rename), cast, target.automatic, optimizer)
+        refuse_stateless(target)
+    request = Request(*selection(target, include, exclude), compile_rename(rename), cast, target.automatic, optimizer)
     given = compile_patterns(initialize if isinstance(initialize, Mapping) else None, target.stands_for)
     decision = decide(target.entries, source.entries, request)
     if not allow_unmatched:
-        _refuse_unknown(target, request, [("initialize", test) for test in given], decision, source.entries)
+        refuse_unknown(target, request, [("initialize", test) for test in given], decision, source.entries)
     return Plan(target, source, decision, Policy(strict, on_mismatch, initialize, verify, max_memory, progress))
 
 
@@ -229,8 +227,8 @@ def save_subset(
         ValueError: Nothing is selected.
     """
     target = open_target(model, session)
-    request = Request(*_selection(target, include, exclude))
-    _refuse_unknown(target, request)
+    request = Request(*selection(target, include, exclude))
+    refuse_unknown(target, request)
     entries = [entry for entry in target.entries if entry.group == "model" and not unselected(entry, request)]
     if not entries:
         raise ValueError("nothing is selected; nothing was saved")
@@ -244,59 +242,3 @@ def _open(ckpt: Any) -> Source:
         return open_source(ckpt)
     model = open_target(ckpt, None)
     return LiveSource(f"<{type(ckpt).__name__} in memory>", model.entries, model.values)
-
-
-def _refuse_options(on_mismatch: str, cast: str, initialize: Initialize, max_memory: int) -> None:
-    if on_mismatch not in ("error", "initialize"):
-        raise ValueError(f'on_mismatch is "error" or "initialize", not {on_mismatch!r}')
-    if cast not in ("same_kind", "safe", "never"):
-        raise ValueError(f'cast is "same_kind", "safe" or "never", not {cast!r}')
-    if not isinstance(initialize, Mapping) and initialize not in ("keep", "rerun"):
-        raise ValueError(f'initialize is "keep", "rerun" or a mapping pattern -> initializer, not {initialize!r}')
-    if max_memory < 1:
-        raise ValueError(f"max_memory is a number of bytes, not {max_memory!r}")
-
-
-def _refuse_stateless(target: Target) -> None:
-    """Refuse to restore the state of an optimizer that has none yet, or of none."""
-    if target.unready:
-        raise UnbuiltError("the model", (), target.unready)
-    if not any(entry.group == "optimizer" for entry in target.entries):
-        raise ValueError(
-            "optimizer=True, and the model has no optimizer: compile it, or pass tf.train.Checkpoint(model=…, optimizer=…)"
-        )
-
-
-def _selection(target: Target, include: Any, exclude: Any) -> tuple[Sequence[Test] | None, Sequence[Test]]:
-    included = None if include is None else compile_patterns(include, target.stands_for)
-    return included, compile_patterns(exclude, target.stands_for)
-
-
-def _refuse_unknown(
-    target: Target,
-    request: Request,
-    more: Sequence[tuple[str, Test]] = (),
-    decision: Decision | None = None,
-    sources: Sequence[Entry] = (),
-) -> None:
-    """Raise one error for all patterns and rules that fit nothing, and rules that lead nowhere."""
-    asked = [("include", test) for test in request.include or ()] + [("exclude", test) for test in request.exclude]
-    unknown = [
-        (argument, test.text, nearest(test.text, _all_texts(target.entries)))
-        for argument, test in (*asked, *more)
-        if not any(test.accepts(entry) for entry in target.entries)
-    ]
-    if decision:
-        unknown += [
-            ("rename from", text, nearest(text[1:].partition(":")[0], _all_texts(sources))) for text in decision.unfit
-        ]
-        unknown += [
-            ("rename to", text, nearest(text[1:-1].partition(":")[2], _all_texts(target.entries)))
-            for text in decision.astray
-        ]
-    if unknown:
-        raise UnknownNameError(unknown)
-
-
-def _all_texts(entries: Sequence[Entry]) -> list[str]:
-    return [text for entry in entries for text in texts_of(entry)]

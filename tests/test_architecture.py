@@ -14,7 +14,7 @@ import partial_restore
 ROOT = Path(partial_restore.__file__).parent
 FLOORS = [
     {"_types", "_cast", "_fold", "_nodes", "_malloc", "_pause", "_progress"},
-    {"_labels", "_keys", "_optimizers", "_recorded"},
+    {"_labels", "_keys", "_optimizers", "_recorded", "_advice"},
     {"_pieces"},
     {"_names", "_select", "_settle", "_errors", "_report", "_below"},
     {"_layer_names", "_roots"},
@@ -45,12 +45,12 @@ FLOORS = [
     {"_sources", "_targets", "_save"},
     {"_apply"},
     {"_prepared"},
+    {"_arguments"},
     {"_restore"},
     {"_build"},
     {"callbacks"},
 ]
 SAME_FLOOR = {
-    ("_report", "_errors"),
     ("_sources._checkpoint", "_sources._locate"),
     ("_sources._kinds", "_sources._files"),
 }
@@ -71,6 +71,7 @@ PURE = {
     "_roots",
     "_recorded",
     "_select",
+    "_advice",
     "_errors",
     "_report",
     "_align",
