@@ -12,16 +12,7 @@ from functools import cached_property
 
 from partial_restore._align import Alignment, alignments, is_certain, rivals_of
 from partial_restore._below import Below, below, by_key
-from partial_restore._keys import (
-    AUTOMATIC,
-    MODELS,
-    VARIABLES,
-    Key,
-    Row,
-    is_said,
-    keyed,
-    unnumbered,
-)
+from partial_restore._keys import AUTOMATIC, MODELS, VARIABLES, Key, Row, is_said, keyed, unnumbered
 from partial_restore._roots import root_texts
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Kind

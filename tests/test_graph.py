@@ -287,3 +287,16 @@ def test_damage_leaves_variables_without_values(tmp_path: Path, session: tf1.Ses
             with pytest.raises(pr.UnreadableCheckpointError, match="ckpt"):
                 pr.restore_subset(held, path, session=session, max_memory=memory, verify=verify)
             assert not any(session.run([v.is_initialized() for v in held]))
+
+
+def test_variables_of_an_imported_graph(tmp_path: Path, session: tf1.Session) -> None:
+    with tf.Graph().as_default(), tf1.Session() as other:
+        held = variables(SHAPES)
+        other.run(tf1.global_variables_initializer())
+        path = tf1.train.Saver().save(other, str(tmp_path / "ckpt"))
+        values = other.run(held)
+    tf1.train.import_meta_graph(f"{path}.meta")
+    for _ in range(2):
+        pr.restore_subset(session.graph, path, session=session, max_memory=1)
+        for ours, theirs in zip(session.run(tf1.global_variables()), values, strict=True):
+            np.testing.assert_array_equal(ours, theirs)

@@ -91,7 +91,8 @@ class GraphTarget:
             return False
         if any(device.device_type != "CPU" for device in self.session.list_devices()):
             return False
-        return not any(self.session.run([part.variable._is_initialized_op for part in parts]))
+        told = [_says_whether_it_has_a_value(part.variable) for part in parts]
+        return None not in told and not any(self.session.run(told))
 
     def assign(self, values: Sequence[tuple[str, tf.Tensor]]) -> None:
         """Put the values into the variables, in as few runs as there are variables that share an initial value."""
@@ -160,6 +161,11 @@ class GraphTarget:
 def _read(variable: Any) -> Any:
     """Return the tensor that a variable of a graph was made with to read it: no op is added."""
     return variable._graph_element if hasattr(variable, "_graph_element") else variable._snapshot
+
+
+def _says_whether_it_has_a_value(variable: Any) -> Any:
+    """Return the tensor that was made with a variable to tell whether it is initialized, or None: no op is added."""
+    return next((op.outputs[0] for op in variable.handle.consumers() if op.type == "VarIsInitializedOp"), None)
 
 
 def _joined(parts: Sequence[_Part], shape: tuple[int, ...], pieces: Sequence[Any]) -> Any:
