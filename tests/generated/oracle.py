@@ -308,6 +308,8 @@ def _moved(
     }
 
     def is_told(label: Label, other: Label) -> bool:
+        if other[0] != GIVEN and len(theirs[other]) != len(ours[other]):
+            return False  # Nobody knows which of them are new.
         kinds = {each.kind for each in (*theirs[label], *theirs[other])}
         return saved.order == "all" or (saved.order == "class" and len(kinds) == 1)
 
