@@ -147,10 +147,29 @@ def certain(saved: Side, edited: Side) -> set[int]:
     unmet = {uid for uid, path in before.items() if path is None or after.get(uid) != path or uid in retyped}
     if is_wrapped and unmet & has_variables and (_has_twice(ends) or _is_taken(saved, edited, unmet & has_variables)):
         return set()  # Where a name stands twice, a model within another must explain all of the file.
-    if is_wrapped and len(_tops(saved.spec, certain_paths & has_variables)) < 2:
-        return set()  # One name that the file knows may be anywhere.
     # A layer of another class is another one, whatever of it is called the same.
-    return certain_paths - retyped - _blurred(saved, edited)
+    found = certain_paths - retyped - _blurred(saved, edited) - _cut_short(saved, ends)
+    if is_wrapped and len(_tops(saved.spec, found & has_variables)) < 2:
+        return set()  # One name that the file knows may be anywhere.
+    return found
+
+
+def _cut_short(saved: Side, ends: Sequence[Counter[tuple[str, ...]]]) -> set[int]:
+    """Return the layers within inner Functional models that are called as others are from there on.
+
+    They were named before the model was put into another one: nothing above it is in their names.
+    """
+    if saved.form not in (*ARRAYS, *CHECKPOINTS):
+        return set()
+    inner = [home for home in saved.spec.walk() if home.kind == "functional" and home.uid != saved.spec.uid]
+    return {uid for home in inner for uid, path in _paths(home) if any(each[path] != 1 for each in ends)}
+
+
+def _paths(home: Layer) -> Iterator[tuple[int, tuple[str, ...]]]:
+    for member in home.distinct():
+        own = (_called(home, member) or "",)
+        yield member.uid, own
+        yield from ((uid, (*own, *path)) for uid, path in _paths(member))
 
 
 def _tops(spec: Layer, uids: set[int]) -> set[str | int]:
@@ -188,13 +207,8 @@ def _ends(spec: Layer) -> Counter[tuple[str, ...]]:
     """Return how many layers have a name that ends so, whether a format keeps it or not."""
     ends: Counter[tuple[str, ...]] = Counter()
 
-    def walk(home: Layer, path: tuple[str, ...]) -> None:
-        for member in home.distinct():
-            here = (*path, _called(home, member) or "")
-            ends.update(here[start:] for start in range(len(here)))
-            walk(member, here)
-
-    walk(spec, ())
+    for _, path in _paths(spec):
+        ends.update(path[start:] for start in range(len(path)))
     return ends
 
 
