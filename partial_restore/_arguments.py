@@ -38,8 +38,9 @@ def refuse_stateless(target: Target) -> None:
 
 def selection(target: Target, include: Any, exclude: Any) -> tuple[Sequence[Test] | None, Sequence[Test]]:
     """Return what ``include`` (None: everything) and ``exclude`` stand for in a model."""
-    included = None if include is None else compile_patterns(include, target.stands_for)
-    return included, compile_patterns(exclude, target.stands_for)
+    names = {entry.name for entry in target.entries}
+    included = None if include is None else compile_patterns(include, target.stands_for, names)
+    return included, compile_patterns(exclude, target.stands_for, names)
 
 
 def refuse_unknown(

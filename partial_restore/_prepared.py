@@ -120,7 +120,7 @@ def _initial_values(
     """Return new values for the variables that are not loaded, made before anything changes."""
     values, failed = target.initial_values(rerun)
     if isinstance(initialize, Mapping):
-        tests = compile_patterns(initialize, target.stands_for)
+        tests = compile_patterns(initialize, target.stands_for, {entry.name for entry in target.entries})
         for entry in rest:
             spec = next(
                 (spec for test, spec in zip(tests, initialize.values(), strict=True) if test.accepts(entry)), None

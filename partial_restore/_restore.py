@@ -71,7 +71,8 @@ def plan_subset(
     if optimizer:
         refuse_stateless(target)
     request = Request(*selection(target, include, exclude), compile_rename(rename), cast, target.automatic, optimizer)
-    given = compile_patterns(initialize if isinstance(initialize, Mapping) else None, target.stands_for)
+    patterns = initialize if isinstance(initialize, Mapping) else None
+    given = compile_patterns(patterns, target.stands_for, {entry.name for entry in target.entries})
     decision = decide(target.entries, source.entries, request)
     if not allow_unmatched:
         refuse_unknown(target, request, [("initialize", test) for test in given], decision, source.entries)

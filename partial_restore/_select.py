@@ -27,15 +27,19 @@ class Test:
 
 
 def compile_patterns(
-    patterns: Pattern | Iterable[Pattern], stands_for: Callable[[object], Collection[str] | None]
+    patterns: Pattern | Iterable[Pattern],
+    stands_for: Callable[[object], Collection[str] | None],
+    names: Collection[str] = (),
 ) -> list[Test]:
     """Return a test per pattern. ``stands_for`` gives the keys of an object's variables, or None if it has none.
+
+    A string that is one of the ``names`` that are shown means this variable (and what is shown below it), whatever others are called besides.
 
     >>> tests = compile_patterns(["head", "**/bias"], lambda thing: None)
     >>> [test.text for test in tests]
     ["'head'", "'**/bias'"]
     """
-    return [_compile_pattern(pattern, stands_for) for pattern in _several(patterns, stands_for)]
+    return [_compile_pattern(pattern, stands_for, names) for pattern in _several(patterns, stands_for)]
 
 
 def _several(patterns: Pattern, stands_for: Callable[[object], Collection[str] | None]) -> list[Pattern]:
@@ -47,9 +51,12 @@ def _several(patterns: Pattern, stands_for: Callable[[object], Collection[str] |
     return list(patterns)
 
 
-def _compile_pattern(pattern: Pattern, stands_for: Callable[[object], Collection[str] | None]) -> Test:
+def _compile_pattern(
+    pattern: Pattern, stands_for: Callable[[object], Collection[str] | None], names: Collection[str]
+) -> Test:
     if isinstance(pattern, str):
-        return Test(repr(pattern), _names_accepted(re.compile(_glob(pattern)).fullmatch))
+        accepts = re.compile(_glob(pattern)).fullmatch
+        return Test(repr(pattern), _shown_accepted(accepts) if pattern in names else _names_accepted(accepts))
     if isinstance(pattern, re.Pattern):
         return Test(repr(pattern.pattern), _names_accepted(pattern.search))
     keys = stands_for(pattern)
@@ -61,6 +68,10 @@ def _compile_pattern(pattern: Pattern, stands_for: Callable[[object], Collection
         f"{pattern!r} is no pattern: give a path such as 'head', a compiled regex, a callable name -> bool, "
         "or a layer, module or variable of this model"
     )
+
+
+def _shown_accepted(accepts: Callable[[str], Any]) -> Callable[[Entry], bool]:
+    return lambda entry: bool(accepts(entry.name))
 
 
 def _names_accepted(accepts: Callable[[str], Any]) -> Callable[[Entry], bool]:

@@ -44,6 +44,14 @@ def test_pattern_takes_any_name_of_a_variable() -> None:
     assert test.accepts(attribute("stem/kernel", "conv1/kernel"))
 
 
+def test_the_name_that_is_shown_means_its_variable_alone() -> None:
+    within, beside = attribute("proj/norm/gamma", "norm/gamma"), attribute("norm/gamma")
+    (test,) = compile_patterns("norm/gamma", lambda _: None, [within.name, beside.name])
+    assert [test.accepts(within), test.accepts(beside)] == [False, True]
+    (test,) = compile_patterns("norm", lambda _: None, [within.name, beside.name])
+    assert [test.accepts(within), test.accepts(beside)] == [True, True]
+
+
 def test_object_stands_for_its_variables() -> None:
     head = object()
     (test,) = compile_patterns(head, lambda thing: {"head/kernel"} if thing is head else None)
