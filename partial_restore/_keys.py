@@ -55,6 +55,9 @@ _SAME = {"model": "functional"}
 """What Keras 3 numbers with another word than Keras 2."""
 
 CELL = re.compile(r"(.+_)?cell")
+HALVES = ("forward_", "backward_")
+"""What the names of the layers in a bidirectional one begin with."""
+
 _NUMBERED = re.compile(r"(.+)_(\d+)")
 _PLACE = re.compile(r"(\d+) of (\d+)")
 OF = " of "
@@ -158,6 +161,9 @@ def _readings(
         if i and len(held) == 1 and CELL.fullmatch(base):
             yield (base, "cell") if base != "cell" else (base,)  # The one cell of a layer is known by the layer.
             continue
+        if i and len(held) == 1 and base.startswith(HALVES):
+            yield (base,)  # And so is either half of a bidirectional one.
+            continue
         part = (base, rank, len(held), place)
         is_open = bool(base) and name.said[i] is None and (not is_target or (len(held) == 1 and number < 0))
         yield (part, segment) if is_open else (part,)
@@ -203,7 +209,7 @@ def may_be_automatic(name: Name, bases: Collection[str]) -> bool:
 
 def _is_automatic(base: str, bases: Collection[str]) -> bool:
     """Say whether Keras counts with this name; the halves of a bidirectional layer are called after its layer."""
-    return base in bases or base.removeprefix("forward_").removeprefix("backward_") in bases
+    return base in bases or (base.startswith(HALVES) and base.partition("_")[2] in bases)
 
 
 def is_said(key: Key) -> bool:
