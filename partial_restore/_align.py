@@ -44,7 +44,7 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, 
 
     Roots that stand before every name of a side are tried first, beside none at all. One that stands before some of
     them, as of a model that wraps another, is set aside only if nothing matches otherwise; if it makes as much meet as what
-    does match, then it is a rival. No root is looked for where every variable meets as it is called.
+    does match, then it is a rival. A root of the model is not looked for where every variable meets as it is called.
     """
     roots = [
         root
@@ -55,7 +55,8 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, 
     fitting = [each for each in full if each.pairs]
     if not fitting:
         return (_agreeing([top for root in roots for top in _tops(ours, theirs, root)]) if tops else []) or full[:1]
-    if exact := next((each for each in fitting if _is_exact(each, ours, are_alike)), None):
+    exact = next((each for each in fitting if _is_exact(each, ours, are_alike)), None)
+    if exact and (not tops or exact.sources == _entries(theirs) or not _is_part(ours, theirs, are_alike)):
         return [exact]
     best = _best(fitting, len(_entries(ours)), len(_entries(theirs)))
     if not tops or len(best) > 1 or _needs_no_root(best[0], ours, theirs):
@@ -85,6 +86,12 @@ def _is_exact(found: Alignment, ours: Sequence[Row], are_alike: AreAlike) -> boo
     return found.root == ((), ()) and len(set(met)) == len(_entries(ours))
 
 
+def _is_part(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike) -> bool:
+    """Say whether every variable meets a tensor of its shape further down in the file, too: the model may be a part of that one."""
+    further = (each for each in _tops(ours, theirs, ((), ())) if not each.root[1])
+    return any(len({t for t, s in each.pairs if are_alike(t, s)}) == len(_entries(ours)) for each in further)
+
+
 def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
     """Say whether what meets further down speaks against what meets: anything against numbers, as much against a name.
 
@@ -109,7 +116,8 @@ def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
         return False  # Numbers, and there is a root below which more of the file may lie.
     deep = {row.entry for row in theirs if len(row.segments) > 1}
     is_open = any(each.is_evident and each.is_told >= best.is_told for each in others) and not deep <= best.sources
-    return not others or (not is_open and len(best.pairs) > len(others[0].pairs))
+    weighty = [each for each in others if each.is_evident or each.sources & best.sources]
+    return not weighty or (not is_open and len(best.pairs) > len(weighty[0].pairs))
 
 
 def rivals_of(found: Sequence[Alignment], are_alike: AreAlike) -> Iterator[Alignment]:

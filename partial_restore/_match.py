@@ -62,9 +62,14 @@ def _but_moved(
     """Leave undecided a given name where the file tells in full that its layer stood elsewhere, or among others.
 
     Keras names a layer of an inner Functional model as one of the same name that stands beside the model. What paths leave
-    open is no contradiction where they can lead to no other variable, and the given names are whole.
+    open is no contradiction where they can lead to no other variable, and the given names are whole. Nor is it
+    the name of a layer alone that tells which part of a saved model this one is: others must have risen with it.
     """
     led = {} if by_given.roots else _led(by_path)
+    risen: dict[int, set[tuple[str, ...]]] = defaultdict(set)
+    for t, s in by_given.named:
+        if t in placed and s not in unplaced:
+            risen[_rise(sides, t, s)].add(sides.targets[t].paths[0].segments[:-1])
 
     def has_moved(claim: Claim) -> bool:
         t, s = claim.target, claim.source
@@ -72,12 +77,19 @@ def _but_moved(
             return t in by_path.moved
         if claim.grade is not Grade.NAMED or t not in placed or s in unplaced:
             return False
-        if (t, s) in by_path.pairs or (t, s) in by_path.named or led.get(s) == {t}:
+        if (t, s) in by_path.pairs or (t, s) in by_path.named:
             return False
-        return s in by_path.told or not _is_in_such_list(sides, t, s)
+        if _rise(sides, t, s) > 0 and len(risen[_rise(sides, t, s)]) < 2:
+            return True
+        return led.get(s) != {t} and (s in by_path.told or not _is_in_such_list(sides, t, s))
 
     given = _but_elsewhere(by_given, by_path, unplaced)
     return [_open(claim) if has_moved(claim) else claim for claim in given]
+
+
+def _rise(sides: Sides, t: int, s: int) -> int:
+    """Return in how many inner models a tensor lies that its variable does not lie in."""
+    return _models_around(sides.sources[s]) - _models_around(sides.targets[t])
 
 
 def _is_in_such_list(sides: Sides, t: int, s: int) -> bool:

@@ -372,6 +372,30 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"out/w": "sequential_1/out/w", "g/sequential_2/a/w": AMBIGUOUS, "fc/q/w": "q/w", "fc/k/w": "k/w"},
     ),
+    "a root of the model against the very name of its only layer": (
+        [attribute("q/norm/w")],
+        [attribute("norm/w"), attribute("q/norm/w")],
+        {},
+        {"q/norm/w": "q/norm/w"},
+    ),
+    "a part of a model that has the names of the part itself, too": (
+        [attribute("norm/w"), attribute("proj/w")],
+        [attribute(f"{front}{each}/w") for front in ("", "block/") for each in ("norm", "proj")],
+        {},
+        {"norm/w": AMBIGUOUS, "proj/w": AMBIGUOUS},
+    ),
+    "the other part lies further down, under the one name that is there": (
+        [attribute("block/w"), attribute("heads/v/d/d/w")],
+        [attribute("d/w"), attribute("block/w")],
+        {},
+        {"block/w": "block/w", "heads/v/d/d/w": MISSING},
+    ),
+    "one given name has risen out of inner models": (
+        [inner("d/cell/w", "d/gru_cell/w", 1), inner("backbone/fc/v", "fc/v", 0, 0)],
+        [inner("1 of 2/1 of 1/d/cell/w", "d/gru_cell/w", 0, 0, 0), inner("2 of 2/v", "gru/v", 1)],
+        {},
+        {"d/cell/w": AMBIGUOUS, "backbone/fc/v": MISSING},
+    ),
     "another layer stands before the only one of its class": (
         [placed("fc/w", 0), placed("dense/w", 1)],
         [placed("dense/w", 0), placed("fc/w", 1)],
