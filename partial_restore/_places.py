@@ -67,7 +67,7 @@ def names_of_place(
             choices.append(
                 [
                     (segment.lstrip("_"), is_chosen, None),
-                    *([(label, False, place)] if _may_be_place(segment, label) else []),
+                    *([(label, False, place)] if _may_be_place(segment, label, layout) else []),
                 ]
             )
         else:
@@ -84,10 +84,17 @@ def _label(group: Group, i: int, labels: Mapping[Group, str], layout: Layout) ->
     return labels.get(group, "") if is_known else ""
 
 
-def _may_be_place(segment: str, label: str) -> bool:
+def _may_be_place(segment: str, label: str, layout: Layout) -> bool:
     """Say whether a segment may be the class of a layer that is called so: ``fc`` is not that of ``dense_3``."""
     base = base_of(label)
-    return bool(label) and (base not in AUTOMATIC or base == base_of(segment))
+    is_automatic = base in AUTOMATIC or base in _classes(layout.groups)
+    return bool(label) and (not is_automatic or base == base_of(segment))
+
+
+@lru_cache(maxsize=8)
+def _classes(groups: frozenset[Group]) -> frozenset[str]:
+    """Return the classes of layers that a file has in lists of models."""
+    return frozenset(base_of(each) for group in groups for above, each in itertools.pairwise(group) if above == LAYERS)
 
 
 def base_of(segment: str) -> str:
