@@ -26,6 +26,9 @@ Shapes = Mapping[tuple[int, str], tuple[int, ...]]
 
 GIVEN = "given"
 
+_HOMES = ("attribute", "list", "dict")
+"""Where members of a subclassed model are, in the order in which it is given them."""
+
 KEEPING = (*LABELLED, "legacy", "unlabelled", "live", "subset")
 """The formats that keep something of every layer."""
 
@@ -110,8 +113,9 @@ class Side:
         return ("functional",) if self.form in (*ARRAYS, "legacy") else ()
 
     def counted(self, home: Layer) -> list[Layer]:
-        """Return the members that have variables, as far as the format knows."""
-        return [each for each in home.distinct() if self._is_seen(home, each)]
+        """Return the members that have variables, as far as the format knows; a subclassed model takes its attributes first."""
+        seen = [each for each in home.distinct() if self._is_seen(home, each)]
+        return sorted(seen, key=lambda each: _HOMES.index(each.home)) if home.kind == "net" else seen
 
     def _is_seen(self, home: Layer, member: Layer) -> bool:
         if home.kind == "net" and member.home != "attribute" and self.form in CHECKPOINTS and self.family == "keras":
