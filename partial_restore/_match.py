@@ -11,9 +11,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from partial_restore._keys import AUTOMATIC, may_be_automatic, uniquified
-from partial_restore._said import MOST_CANDIDATES, Said, Sides, said_by
+from partial_restore._said import MOST_CANDIDATES, Said, said_by
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Settled, Tells, contested, filled, settled_by
+from partial_restore._sides import Sides
 from partial_restore._types import Entry
 
 

@@ -14,31 +14,13 @@ from partial_restore._align import Alignment, alignments, is_certain, rivals_of
 from partial_restore._below import Below, below, by_key
 from partial_restore._keys import AUTOMATIC, MODELS, VARIABLES, Key, Row, is_said, keyed, unnumbered
 from partial_restore._roots import root_texts
-from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Kind
 from partial_restore._siblings import disproved, is_below, reordered
+from partial_restore._sides import Sides
 from partial_restore._types import Entry, Name
 
 MOST_CANDIDATES = 64
 """Candidates kept for a variable that cannot be decided."""
-
-
-@dataclass(frozen=True)
-class Sides:
-    """The entries of both sides, what rename made of the tensors, and what names are numbered with."""
-
-    targets: Sequence[Entry]
-    sources: Sequence[Entry]
-    renamed: Sequence[Renamed | None]
-    bases: Collection[str]
-
-    @cached_property
-    def has_paths(self) -> bool:
-        """Whether something but what it was called leads to a tensor of the file."""
-        return any(each.paths for each in self.sources)
-
-    def are_alike(self, t: int, s: int) -> bool:
-        return self.targets[t].shape == self.sources[s].shape
 
 
 @dataclass(frozen=True)
@@ -156,10 +138,12 @@ def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides
     spread = _spread(ours, sides.targets) - _told_apart(found, sides) if kind == "given" else set()
     is_loose = kind == "ops" and not _is_whole(found, sides)  # Short numbers count only if all of them agree.
     wrong = moved | disproved(found.ours, found.theirs, found.met, sides.are_alike)
-    new = set() if found.is_told else _unmet(found, sides)
+    new, deeper = (set(), set()) if found.is_told else (_unmet(found, sides), _deeper(found, sides))
 
     def is_doubtful(t: int, key: Key) -> bool:
-        return is_loose or t in spread or is_below(key, wrong) or (key[-1], sides.targets[t].shape) in new
+        shape = sides.targets[t].shape
+        is_new = (key[-1], shape) in new or (unnumbered(key), shape) in deeper
+        return is_loose or t in spread or is_new or is_below(key, wrong)
 
     for t, s, key in found.met:
         if is_said(key) or (kind == "given" and t not in spread and _is_named_but_for_models(key)):
@@ -173,6 +157,16 @@ def _unmet(found: Alignment, sides: Sides) -> set[tuple[object, tuple[int, ...]]
     """Return what variables are called that meet nothing, and their shapes: one of them may have got its name since."""
     met = {t for t, _ in found.pairs}
     return {(key[-1], sides.targets[t].shape) for t, key in found.ours.rows if t not in met and _is_of_named_layer(key)}
+
+
+def _deeper(found: Alignment, sides: Sides) -> set[tuple[Key, tuple[int, ...]]]:
+    """Return what stands in a model within either side and meets nothing, without its numbers: the other side may be that model."""
+    met, sources = {t for t, _ in found.pairs}, found.sources
+    lone = [
+        *((key, sides.targets[t].shape) for t, key in found.ours.rows if t not in met),
+        *((key, sides.sources[s].shape) for s, key in found.theirs.rows if s not in sources),
+    ]
+    return {(unnumbered(key[i:]), shape) for key, shape in lone for i in range(1, len(key) - 1)}
 
 
 def _is_of_named_layer(key: Key) -> bool:

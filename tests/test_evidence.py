@@ -396,6 +396,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"d/cell/w": AMBIGUOUS, "backbone/fc/v": MISSING},
     ),
+    "numbers alone, and a model within has layers of that class, too": (
+        [layer("sequential/dense/w"), layer("sequential/dense_1/w"), layer("dense/w")],
+        [layer("dense/w")],
+        {},
+        {"sequential/dense/w": MISSING, "sequential/dense_1/w": MISSING, "dense/w": AMBIGUOUS},
+    ),
+    "numbers alone, and a model within the file has layers of that class, too": (
+        [layer("dense/w")],
+        [layer("sequential/dense/w"), layer("sequential/dense_1/w"), layer("dense/w")],
+        {},
+        {"dense/w": AMBIGUOUS},
+    ),
     "another layer stands before the only one of its class": (
         [placed("fc/w", 0), placed("dense/w", 1)],
         [placed("dense/w", 0), placed("fc/w", 1)],
