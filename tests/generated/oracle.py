@@ -269,15 +269,17 @@ def unseen(saved: Side, edited: Side) -> dict[int, set[int]]:
 
     A model around the saved one, with something removed within, may look as the saved one did.
     """
-    pairs = [*_in_order(saved, edited, saved.spec, _same(saved.spec, edited.spec), ((), ()))]
+    readings = [(saved, edited)]
     if (saved.family, saved.form) == ("tf_keras", "archive"):  # Its configuration has the names of some models' layers.
-        sides = replace(saved, has_config=True), replace(edited, has_config=True)
-        pairs += _in_order(*sides, saved.spec, _same(saved.spec, edited.spec), ((), ()))
-    (_, before), (_, after) = saved.looks(saved.spec, ()), edited.looks(edited.spec, ())
-    if before == after:
-        pairs += _in_order(saved, edited, saved.spec, edited.spec, ((), ()))
-    elif not certain(saved, edited):  # What a model was wrapped in may have a layer of the only name that is known.
-        pairs += _namesakes(saved, edited)
+        readings.append((replace(saved, has_config=True), replace(edited, has_config=True)))
+    pairs: list[tuple[int, int]] = []
+    for before, after in readings:
+        pairs += _in_order(before, after, saved.spec, _same(saved.spec, edited.spec), ((), ()))
+        (_, old), (_, new) = before.looks(saved.spec, ()), after.looks(edited.spec, ())
+        if old == new:
+            pairs += _in_order(before, after, saved.spec, edited.spec, ((), ()))
+        elif not certain(before, after):  # What a model was wrapped in may have a layer of the only name that is known.
+            pairs += _namesakes(before, after)
     found: dict[int, set[int]] = defaultdict(set)
     for mine, yours in (*pairs, *_flattened(saved, edited, ([saved.spec], [edited.spec]))):
         if mine != yours:
