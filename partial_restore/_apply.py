@@ -1,7 +1,8 @@
 """The one place that touches a model: reads what was decided, assigns it, initializes the rest.
 
 Everything that can be found wrong beforehand is found before the first variable changes. What fits into the memory
-budget is read whole and then assigned; more than that is first read once to verify it, keeping nothing, then streamed.
+budget is read whole and then assigned, as is what variables without a value take over; more than that is first read once to
+verify it, keeping nothing, then streamed.
 """
 
 from __future__ import annotations
@@ -72,13 +73,16 @@ def carry_out(
     wanted = _wanted(loaded)
     size = _nbytes(wanted)
     batches = list(_batches(wanted, _batch_size(size, min(max_memory // _threads(), target.batch_bytes))))
-    is_whole = size <= max_memory or target.is_empty([taker.key for _, takers in wanted for taker in takers])
+    is_taken_over = size > max_memory and target.is_empty([taker.key for _, takers in wanted for taker in takers])
+    is_whole = size <= max_memory or is_taken_over
     is_verified = verify and not is_whole
     with Bar(2 * size if is_verified else size, wanted=progress) as bar:
         if is_verified:
             _verify(source, batches, bar)
         read = partial(_read_batch, source.reread if is_verified else source.read)
         stream = (_whole if is_whole else _streamed)(source, _ahead(batches, read, bar))
+        if is_taken_over:  # A session takes 10 ms to prepare every run.
+            stream = iter([list(chain.from_iterable(stream))])
         return _assign(target, source, chain([initial], stream), rerun)
 
 
@@ -134,7 +138,7 @@ def _whole(source: Source, batches: Iterator[_Read]) -> Iterator[_Values]:
     """Return all values when all are read; raise one error for those that do not fit."""
     read = list(batches)
     _refuse(source, [loss for _, losses in read for loss in losses])
-    return iter([[value for values, _ in read for value in values]])
+    return iter([values for values, _ in read])
 
 
 def _verify(source: Source, batches: Sequence[_Batch], bar: Bar) -> None:
