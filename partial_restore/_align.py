@@ -123,14 +123,15 @@ def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
 def rivals_of(found: Sequence[Alignment], are_alike: AreAlike) -> Iterator[Alignment]:
     """Yield the alignments that contest the first.
 
-    One further down does not, which explains a part of what that explains; nor does one that is not evident, and cuts off the
-    beginnings of names that meet whole, and were all chosen.
+    One further down does not, which explains a part of what that explains; nor does one that cuts off the beginnings of
+    names that meet whole, and were all chosen, if it is not evident or all of the file meets so.
     """
     best = found[0]
+    everything = best.sources == best.theirs.entries
     whole = {s for t, s, key in best.met if is_said(key) and are_alike(t, s)}
     for each in found[1:]:
         is_further = each.ours.entries <= best.ours.entries and each.theirs.entries <= best.theirs.entries
-        is_cut = not each.is_evident and len(each.root[0]) > len(best.root[0]) and each.sources <= whole
+        is_cut = (everything or not each.is_evident) and len(each.root[0]) > len(best.root[0]) and each.sources <= whole
         if not (is_further or is_cut):
             yield each
 

@@ -447,8 +447,8 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [attribute(f"model/norm/{each}/w") for each in ("norm", "block", "out")],
         {},
         {
-            "norm/w": AMBIGUOUS,
-            "backbone/norm/norm/w": AMBIGUOUS,
+            "norm/w": MISSING,
+            "backbone/norm/norm/w": "model/norm/norm/w",
             "backbone/norm/block/w": "model/norm/block/w",
             "backbone/norm/out/w": "model/norm/out/w",
         },
