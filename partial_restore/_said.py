@@ -95,7 +95,7 @@ def _doubted(claims: list[Claim], rivals: Collection[tuple[int, int]], kind: Kin
     other = {pair for pair in rivals if pair not in pairs}
     targets, sources = {t for t, _ in other}, {s for _, s in other}
     doubtful = [
-        claim._replace(grade=Grade.UNDECIDED)
+        claim.opened()
         if claim.grade is not Grade.SAID and (claim.target in targets or claim.source in sources)
         else claim
         for claim in claims

@@ -28,6 +28,10 @@ class Claim(NamedTuple):
     grade: Grade
     kind: Kind
 
+    def opened(self) -> Claim:
+        """Return the claim, undecided."""
+        return self._replace(grade=Grade.UNDECIDED)
+
 
 Settled = tuple[Grade, Collection[int]]
 
