@@ -14,7 +14,7 @@ from partial_restore._keys import AUTOMATIC, may_be_automatic, uniquified
 from partial_restore._said import Said, said_by
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Settled, Tells, contested, filled, settled_by
-from partial_restore._shortened import but_short, but_within, contested_scopes, models_around
+from partial_restore._shortened import but_short, but_shortened, but_within, contested_scopes, models_around
 from partial_restore._sides import Sides
 from partial_restore._types import Entry
 
@@ -44,6 +44,7 @@ def pair(
     given = _but_moved(by_given, by_path, placed, unplaced, sides)
     paths = _but_numbered(by_path, unplaced, sides)
     by_op = said_by("ops", sides) if any(entry.ops for entry in targets) else Said()
+    paths = but_shortened(paths, by_op, by_path, unplaced, sides)
     scoped = [*paths, *contested_scopes(given, by_path.claims, unplaced, sides)]
     claims = but_within(scoped, by_given, unplaced, sides)
     tells = Tells(placed, unplaced, is_same=by_given.is_whole, are_paths=by_given.met < by_path.met)

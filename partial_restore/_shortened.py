@@ -14,6 +14,20 @@ from partial_restore._sides import Sides
 from partial_restore._types import Entry
 
 
+def but_shortened(
+    paths: Sequence[Claim], by_op: Said, by_path: Said, unplaced: Collection[int], sides: Sides
+) -> Sequence[Claim]:
+    """Leave undecided a path of a file that a layer of an inner model may have as well, if no path names such a model."""
+    if not by_path.named <= _pairs(by_op.claims):
+        return paths
+    met = {claim.target for claim in paths}
+    open_to: dict[int, set[int]] = defaultdict(set)
+    for t, s in _pairs(by_op.claims):
+        if t not in met and s not in unplaced and sides.renamed[s] is None and sides.are_alike(t, s):
+            open_to[s].add(t)
+    return [claim.opened() if open_to.get(claim.source) else claim for claim in paths] if open_to else paths
+
+
 def _pairs(claims: Iterable[Claim]) -> set[tuple[int, int]]:
     return {(claim.target, claim.source) for claim in claims}
 

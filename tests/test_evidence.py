@@ -34,6 +34,11 @@ def nameless(text: str) -> Entry:
     return layer(text)._replace(given=())
 
 
+def array(text: str) -> Entry:
+    """A tensor of a layer in a file of Keras 2, which names the outer layer and the variable."""
+    return layer(text)._replace(given=(), ops=layer(text).paths)
+
+
 def op(text: str) -> Entry:
     """A tensor of a graph of TensorFlow 1."""
     return tensor(text)._replace(ops=(name_of(text, said=None),))
@@ -471,6 +476,34 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [op("a/w"), op("b/w")],
         {},
         {"mid/a/w": "a/w", "b/w": "b/w"},
+    ),
+    "a new layer beside an inner model, in a file that names no inner models": (
+        [short("norm/fc/w", "norm/fc/w"), short("norm/proj/fc/w", "norm/fc/w"), short("out/w", "out/w")],
+        [array("norm/fc/w"), array("out/w")],
+        {},
+        {"norm/fc/w": AMBIGUOUS, "norm/proj/fc/w": AMBIGUOUS, "out/w": "out/w"},
+    ),
+    "a new layer beside an inner model, renamed": (
+        [short("norm/fc/w", "norm/fc/w"), short("norm/proj/fc/w", "norm/fc/w"), short("out/w", "out/w")],
+        [array("norm/fc/w"), array("out/w")],
+        {"rename": {"norm/": "norm/proj/"}},
+        {"norm/fc/w": MISSING, "norm/proj/fc/w": "norm/fc/w", "out/w": "out/w"},
+    ),
+    "a new layer with a number beside an inner model, in a file that names no inner models": (
+        [short("norm/dense_5/w", "norm/dense_5/w"), short("norm/proj/dense_4/w", "norm/dense_4/w")],
+        [array("norm/dense/w")],
+        {},
+        {"norm/dense_5/w": AMBIGUOUS, "norm/proj/dense_4/w": AMBIGUOUS},
+    ),
+    "a new layer beside an inner model, in a file that names such models": (
+        [
+            short("norm/fc/w", "norm/fc/w"),
+            short("norm/proj/fc/w", "norm/fc/w"),
+            short("norm/proj/d/w", "norm/d/w"),
+        ],
+        [array("norm/fc/w"), array("norm/proj/d/w")],
+        {},
+        {"norm/fc/w": "norm/fc/w", "norm/proj/fc/w": MISSING, "norm/proj/d/w": "norm/proj/d/w"},
     ),
     "a short name of two": (
         [short("mid/a/w", "a/w"), short("low/a/w", "a/w"), short("b/w", "b/w")],
