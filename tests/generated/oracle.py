@@ -94,14 +94,14 @@ class Side:
             return "", sorted((role, shape) for (uid, role), shape in self.shapes.items() if uid == member.uid)
         inner = (*around, member)
         parts = [(self.label(member, each, inner), self.looks(each, inner)) for each in self.counted(member)]
-        return member.kind, parts if self.order else sorted(parts, key=lambda part: part[0])
+        return member.kind, parts if self.order(inner) else sorted(parts, key=lambda part: part[0])
 
-    @property
-    def order(self) -> Literal["all", "class", ""]:
-        """Return among which layers the file tells the order: all members of a model, those of one class, or none."""
-        if self.form in (*CHECKPOINTS, "legacy", "live", "subset") or (
-            self.form == "archive" and self.family == "keras"
-        ):
+    def order(self, around: Sequence[Layer]) -> Literal["all", "class", ""]:
+        """Return among which layers of the last model the file tells the order: all members, those of one class, or none."""
+        if self.form in (*CHECKPOINTS, "legacy", "live", "subset"):
+            return "all"
+        is_in_config = all(each.kind != "net" for each in around)  # That of a subclassed model tells no layers.
+        if self.form == "archive" and self.family == "keras" and is_in_config:
             return "all"
         return "class" if self.form in LABELLED and not self.is_unlabelled else ""
 
@@ -300,7 +300,7 @@ def _in_order(
     inner = ((*around[0], before), (*around[1], after))
     theirs, ours = _groups(saved, before, inner[0]), _groups(edited, after, inner[1])
     pairs: list[tuple[int, int]] = []
-    moved = _moved(saved, before, after, (theirs, ours))
+    moved = _moved(saved.order(inner[0]), before, after, (theirs, ours))
     for label in ours.keys() & theirs.keys():
         is_given, is_alone = label[0] == GIVEN, len(ours[label]) == len(theirs[label]) == 1
         is_same = _looks(edited, ours[label], inner[1]) == _looks(saved, theirs[label], inner[0])
@@ -314,7 +314,7 @@ def _in_order(
 
 
 def _moved(
-    saved: Side, before: Layer, after: Layer, groups: tuple[Mapping[Label, list[Layer]], Mapping[Label, list[Layer]]]
+    order: str, before: Layer, after: Layer, groups: tuple[Mapping[Label, list[Layer]], Mapping[Label, list[Layer]]]
 ) -> set[Label]:
     """Return the groups of several layers without names of which a file can tell that a layer beside them moved."""
     theirs, ours = groups
@@ -331,7 +331,7 @@ def _moved(
         if other[0] != GIVEN and len(theirs[other]) != len(ours[other]):
             return False  # Nobody knows which of them are new.
         kinds = {each.kind for each in (*theirs[label], *theirs[other])}
-        return saved.order == "all" or (saved.order == "class" and len(kinds) == 1)
+        return order == "all" or (order == "class" and len(kinds) == 1)
 
     if before.kind == "net":
         return set()
@@ -356,7 +356,7 @@ def _flattened(saved: Side, edited: Side, inner: tuple[Sequence[Layer], Sequence
     before, after = (
         [*_flat(side, around[-1], saved.flat)] for side, around in zip((saved, edited), inner, strict=True)
     )
-    if not saved.order:
+    if not saved.order(inner[0]):
         before, after = (sorted(members, key=_called_or_class) for members in (before, after))
     alike = [
         [(_called_or_class(each), side.looks(each, around)) for each in members]
