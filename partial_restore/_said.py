@@ -15,7 +15,7 @@ from partial_restore._below import Below, below, by_key
 from partial_restore._keys import AUTOMATIC, MODELS, VARIABLES, Key, Row, is_said, keyed, unnumbered
 from partial_restore._roots import root_texts
 from partial_restore._settle import Claim, Grade, Kind
-from partial_restore._siblings import disproved, is_below, reordered
+from partial_restore._siblings import disproved, is_below, reordered, shuffled
 from partial_restore._sides import Sides
 from partial_restore._types import Entry, Name
 
@@ -138,6 +138,7 @@ def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides
     spread = _spread(ours, sides.targets) - _told_apart(found, sides) if kind == "given" else set()
     is_loose = kind == "ops" and not _is_whole(found, sides)  # Short numbers count only if all of them agree.
     wrong = moved | disproved(found.ours, found.theirs, found.met, sides.are_alike)
+    wrong |= shuffled(found.met, sides.are_listed)
     new, deeper = (set(), set()) if found.is_told else (_unmet(found, sides), _deeper(found, sides))
 
     def is_doubtful(t: int, key: Key) -> bool:

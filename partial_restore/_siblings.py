@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from partial_restore._below import Below, Met
-from partial_restore._keys import OF, Key, Part
+from partial_restore._keys import OF, Key, Part, is_said
 from partial_restore._types import Place
 
 _Rests = Mapping[int, set[Key]]
@@ -62,6 +62,25 @@ def reordered(ours: Below, theirs: Below) -> set[Key]:
             is_moved = any(None not in (mine, yours) and mine != yours for mine, yours in behind)
             if is_moved or (scope in nameless and not _are_between(nameless[scope], here, there)):
                 found.update(layers)
+    return found
+
+
+def shuffled(met: Met, are_listed: Callable[[int, int], bool]) -> set[Key]:
+    """Return the keys of the numbered layers within others whose weights a file lists in another order.
+
+    What is not trained stands last there: a beginning that was frozen may follow the rest.
+    """
+    homes: dict[Key, dict[Key, tuple[int, int]]] = defaultdict(dict)
+    for t, s, key in met:
+        if not is_said(key) and are_listed(t, s):
+            for i in range(1, len(key) - 1):
+                first = homes[key[:i]].get(key[: i + 1], (s, t))
+                homes[key[:i]][key[: i + 1]] = min(first[0], s), min(first[1], t)
+    found: set[Key] = set()
+    for layers in homes.values():
+        order = [t for _, t in sorted(layers.values())]
+        if sum(order[i - 1] > order[i] for i in range(len(order))) > 1:
+            found.update(layer for layer in layers if not isinstance(layer[-1], str) and layer[-1][2] > 1)
     return found
 
 

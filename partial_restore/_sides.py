@@ -24,5 +24,10 @@ class Sides:
         """Whether something but what it was called leads to a tensor of the file."""
         return any(each.paths for each in self.sources)
 
+    def are_listed(self, t: int, s: int) -> bool:
+        """Say whether a file lists the weights of a layer in an order which is that of the layers within, as the model has them."""
+        is_array = any(name.places for name in self.sources[s].ops)
+        return is_array and all(place is not None for name in self.targets[t].shown[:1] for place in name.places[:-1])
+
     def are_alike(self, t: int, s: int) -> bool:
         return self.targets[t].shape == self.sources[s].shape

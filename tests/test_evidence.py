@@ -36,7 +36,14 @@ def nameless(text: str) -> Entry:
 
 def array(text: str) -> Entry:
     """A tensor of a layer in a file of Keras 2, which names the outer layer and the variable."""
-    return layer(text)._replace(given=(), ops=layer(text).paths)
+    paths = placed(text, 0).paths
+    return layer(text)._replace(paths=paths, given=(), ops=paths)
+
+
+def listed(text: str) -> Entry:
+    """A variable of a layer within a layer, of which all places are known."""
+    name = layer(text).paths[0]
+    return short(text, text)._replace(shown=(name._replace(places=(*(("", 0) for _ in name.segments[1:]), None)),))
 
 
 def op(text: str) -> Entry:
@@ -504,6 +511,24 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [array("norm/fc/w"), array("norm/proj/d/w")],
         {},
         {"norm/fc/w": "norm/fc/w", "norm/proj/fc/w": MISSING, "norm/proj/d/w": "norm/proj/d/w"},
+    ),
+    "numbers within a layer, as the file lists them": (
+        [listed("net/conv1d_5/w"), listed("net/dense_2/w"), listed("net/conv1d_6/w")],
+        [array("net/conv1d/w"), array("net/dense/w"), array("net/conv1d_1/w")],
+        {},
+        {"net/conv1d_5/w": "net/conv1d/w", "net/dense_2/w": "net/dense/w", "net/conv1d_6/w": "net/conv1d_1/w"},
+    ),
+    "numbers within a layer, and another one moved among them": (
+        [listed("net/conv1d_5/w"), listed("net/dense_2/w"), listed("net/conv1d_6/w")],
+        [array("net/conv1d/w"), array("net/conv1d_1/w"), array("net/dense/w")],
+        {},
+        {"net/conv1d_5/w": AMBIGUOUS, "net/dense_2/w": "net/dense/w", "net/conv1d_6/w": AMBIGUOUS},
+    ),
+    "numbers within a layer, of which the first was frozen": (
+        [listed("net/conv1d_5/w"), listed("net/dense_2/w"), listed("net/conv1d_6/w")],
+        [array("net/dense/w"), array("net/conv1d_1/w"), array("net/conv1d/w")],
+        {},
+        {"net/conv1d_5/w": "net/conv1d/w", "net/dense_2/w": "net/dense/w", "net/conv1d_6/w": "net/conv1d_1/w"},
     ),
     "a short name of two": (
         [short("mid/a/w", "a/w"), short("low/a/w", "a/w"), short("b/w", "b/w")],
