@@ -69,6 +69,11 @@ def place_of(number: int, total: int) -> str:
     return f"{number} of {total}"
 
 
+def is_place(segment: str) -> bool:
+    """Say whether a segment stands for a layer without a name."""
+    return OF in segment and _PLACE.fullmatch(segment) is not None
+
+
 class Row(NamedTuple):
     """One name of one entry, ready to compare."""
 

@@ -43,8 +43,8 @@ class Names(NamedTuple):
     piece: Piece | None = None
 
 
-def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Names]:
-    """Return the names of every leaf (a variable's node); node 0 is the root.
+def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int], *, unnamed: bool = False) -> dict[int, Names]:
+    """Return the names of every leaf (a variable's node); node 0 is the root. The file to compare with may know ``unnamed`` layers.
 
     >>> nodes = [Node([("a", 1)]), Node([("_kernel", 2)]), Node([], full_name="net/dense/kernel")]
     >>> [name.text for name in names_of_graph(nodes, [2])[2].paths]
@@ -59,7 +59,7 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int]) -> dict[int, Na
     copies = copies_of(nodes)
     others = state | copies
     weights = [leaf for leaf in leaves if leaf not in others]
-    found = _model_names(nodes, weights, open_paths, all_paths)
+    found = _model_names(nodes, weights, open_paths, all_paths, unnamed=unnamed)
     for leaf in copies.intersection(leaves):
         found[leaf] = Names((raw_name(all_paths[leaf][0]),), (), "copy")
     pieces = pieces_of_graph(nodes, optimizers, state.intersection(leaves), frozenset(weights))
@@ -73,6 +73,8 @@ def _model_names(
     leaves: Sequence[int],
     open_paths: Mapping[int, list[Path]],
     all_paths: Mapping[int, list[Path]],
+    *,
+    unnamed: bool,
 ) -> dict[int, Names]:
     """Return the names of the model's own variables."""
     read = read_by({leaf: open_paths[leaf] for leaf in leaves if leaf in open_paths})
@@ -80,11 +82,12 @@ def _model_names(
     derived = derived_labels(nodes, told, read)
     known = {**derived, **{i: node.label for i, node in enumerate(nodes) if node.label}}
     ranks = _ranks(path for leaf in leaves for path in open_paths.get(leaf, ()))
+    may_lack = len(known) > len(derived) and (unnamed or any(known[i] != label for i, label in derived.items()))
     found: dict[int, Names] = {}
     for leaf in leaves:
         paths = open_paths.get(leaf, [])
         readable = _once([_readable(path, nodes, known, ranks) for path in paths])
-        lacking = _lacking(paths, nodes, known, derived, ranks) if len(known) > len(derived) else ()
+        lacking = _lacking(paths, nodes, known, derived, ranks) if may_lack else ()
         given = (name_of(nodes[leaf].full_name or ""),) if leaf in told else ()
         if given and readable and all(name.tells_all for name in readable):
             given = ()  # The attributes say all; a full name could only repeat them or blur them.

@@ -6,7 +6,7 @@ Pure; standard library only. The grammar is in `docs/reference.md`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,12 +75,12 @@ def _shown_accepted(accepts: Callable[[str], Any]) -> Callable[[Entry], bool]:
 
 
 def _names_accepted(accepts: Callable[[str], Any]) -> Callable[[Entry], bool]:
-    return lambda entry: any(accepts(text) for text in texts_of(entry))
+    return lambda entry: any(map(accepts, texts_of(entry)))
 
 
-def texts_of(entry: Entry) -> Iterator[str]:
+def texts_of(entry: Entry) -> Iterable[str]:
     """Return every name under which a caller may mean the entry, the shown one first."""
-    yield from dict.fromkeys(name.text for name in entry.shown or (*entry.paths, *entry.given))
+    return dict.fromkeys([name.text for name in entry.shown or (*entry.paths, *entry.given)])
 
 
 def _glob(pattern: str) -> str:

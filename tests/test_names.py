@@ -29,9 +29,9 @@ class Graph:
             self.children[home].append((segment, self.places[path]))
         return self.places[path]
 
-    def found(self) -> dict[str, Names]:
+    def found(self, *, unnamed: bool = False) -> dict[str, Names]:
         nodes = [Node(children, self.full_names.get(i), self.labels.get(i)) for i, children in enumerate(self.children)]
-        found = names_of_graph(nodes, list(self.full_names))
+        found = names_of_graph(nodes, list(self.full_names), unnamed=unnamed)
         return {path: found[place] for path, place in self.places.items() if place in found}
 
     def names(self) -> dict[str, tuple[list[str], list[str], str]]:
@@ -126,7 +126,8 @@ def test_the_real_name_of_a_layer_is_shown_and_what_a_file_would_tell_is_kept() 
         {"_operations/1": "mid", "_operations/1/_operations/1": "a"},
     )
     kernel = "_operations/1/_operations/1/_kernel"
-    found = names.found()[kernel]
+    assert not names.found()[kernel].lacking
+    found = names.found(unnamed=True)[kernel]
     assert [name.text for name in found.paths] == ["mid/a/kernel"]
     assert {name.text for name in found.lacking} == {
         f"{model}/{layer}/kernel" for model in ("mid", "1 of 1") for layer in ("a", "1 of 1")

@@ -24,7 +24,10 @@ class Source(Protocol):
     """Something with named tensors."""
 
     path: str
-    layout: Layout
+
+    @property
+    def layout(self) -> Layout:
+        """How its tensors are called."""
 
     @property
     def entries(self) -> Sequence[Entry]:

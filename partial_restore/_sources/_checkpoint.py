@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from partial_restore._errors import UnreadableCheckpointError
+from partial_restore._keys import is_place
 from partial_restore._names import Names, names_of_graph
 from partial_restore._nodes import Node
 from partial_restore._optimizers import states_of_keys
@@ -43,8 +44,18 @@ class CheckpointSource:
         except _READER_ERRORS as error:
             raise UnreadableCheckpointError(self.path, _first_line(error)) from error
         self._recorded = self._read_record() if self._reader.has_tensor(KEY) else {}
-        kind: Literal["names", "ops"] = "names" if self._recorded else "ops"
-        self.layout = Layout("objects" if self._reader.has_tensor(_GRAPH_KEY) else kind)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """By attributes, as `save_subset` recorded, or as TensorFlow 1 named variables."""
+        if not self._reader.has_tensor(_GRAPH_KEY):
+            return Layout("names" if self._recorded else "ops")
+        return Layout(
+            "objects",
+            unnamed=any(
+                is_place(segment) for entry in self.entries for path in entry.paths for segment in path.segments
+            ),
+        )
 
     @cached_property
     def _dtypes(self) -> Mapping[str, Any]:

@@ -134,7 +134,7 @@ def _described(model: Any) -> str:
 
 
 def _held(graph: Graph, layout: Layout) -> list[Held]:
-    names = graph.names()
+    names = graph.names(unnamed=layout.unnamed)
     metrics = {place for metric in graph.held_by(_keras.is_metric) for place in graph.below(metric)}
     held = []
     for place in graph.leaves:

@@ -64,8 +64,8 @@ class Graph:
             waiting.extend([(place, name, child) for name, child in _children(thing)][::-1])
         return place
 
-    def names(self) -> Mapping[int, Names]:
-        return names_of_graph(self._nodes(), self.leaves)
+    def names(self, *, unnamed: bool) -> Mapping[int, Names]:
+        return names_of_graph(self._nodes(), self.leaves, unnamed=unnamed)
 
     def held_by(self, is_kind: Callable[[Any], bool]) -> list[Any]:
         """Return the objects of a kind that are no variables."""
