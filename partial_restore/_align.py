@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -143,9 +143,8 @@ def _alignment(ours: Iterable[Row], theirs: Iterable[Row], root: Root) -> Alignm
     is_plain = says_nothing(root[0], theirs) and says_nothing(root[1], ours)
     is_same = numbered(root[0], theirs) == numbered(root[1], ours)
     is_whole = len(pairs) == len(_entries(ours)) == len(_entries(theirs))
-    is_told = _is_told(met)
-    is_evident = (is_told and is_near(root, met)) or (is_plain and (is_same or is_whole))
-    return Alignment(root, here, there, met, pairs, is_told, is_evident)
+    is_evident = (is_plain and (is_same or is_whole)) or _is_evident(root, here, there, met)
+    return Alignment(root, here, there, met, pairs, _is_told(met), is_evident)
 
 
 def _entries(rows: Iterable[Row]) -> set[int]:
@@ -180,8 +179,18 @@ def _tops(ours: Sequence[Row], theirs: Sequence[Row], root: Root) -> list[Alignm
 
 def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:
     met = common(ours, theirs)
-    is_told = _is_told(met)
-    return Alignment(root, ours, theirs, met, _pairs(met, 1), is_told, is_told and is_near(root, met))
+    return Alignment(root, ours, theirs, met, _pairs(met, 1), _is_told(met), _is_evident(root, ours, theirs, met))
+
+
+def _is_evident(root: Root, ours: Below, theirs: Below, met: Met) -> bool:
+    """Say whether names that were chosen prove roots: a model keeps its attributes and its layers, wherever it went."""
+    kept = [each for each in met if _are_of_kind(ours.kinds[each[2][0]], theirs.kinds[each[2][0]])]
+    return _is_told(kept) and is_near(root, kept)
+
+
+def _are_of_kind(ours: Collection[bool | None], theirs: Collection[bool | None]) -> bool:
+    """Say whether what stands below a root may be an attribute on both sides, or a layer of a model on both."""
+    return None in ours or None in theirs or not {*ours}.isdisjoint(theirs)
 
 
 def _is_told(met: Met) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from partial_restore._keys import VARIABLES, Key, Places, Prefix, Row, is_said
+from partial_restore._keys import VARIABLES, Key, Part, Prefix, Row, is_said
 from partial_restore._types import Place
 
 Index = Mapping[Key, Collection[int]]
@@ -18,17 +19,26 @@ class Below:
 
     rows: Sequence[tuple[int, Key]]
     index: Index
-    placed: Sequence[tuple[Key, Places]] = ()
+    full: Sequence[Row] = ()
+    depth: int = 0
 
     @cached_property
     def places(self) -> Mapping[Key, Place]:
         """Where layers stand among others, as far as it is known, by their keys."""
         return {
-            key[: i + 1]: place
-            for key, places in self.placed
-            for i, place in enumerate(places[: len(key) - 1])
-            if place is not None
+            row.key[self.depth : i + 1]: place
+            for row in self.full
+            for i, place in enumerate(row.places[: len(row.key) - 1])
+            if i >= self.depth and place is not None
         }
+
+    @cached_property
+    def kinds(self) -> Mapping[Part, Collection[bool | None]]:
+        """Whether what is directly below the root is an attribute, or else a layer of a model; None if that is not known."""
+        kinds: dict[Part, set[bool | None]] = defaultdict(set)
+        for row in self.full:
+            kinds[row.key[self.depth]].add(row.said[self.depth])
+        return kinds
 
     @cached_property
     def entries(self) -> set[int]:
@@ -55,7 +65,7 @@ def below(rows: Iterable[Row], root: Prefix = ()) -> Below:
     depth = len(root)
     here = [row for row in rows if row.segments[:depth] == root and len(row.key) > depth]
     found = [(row.entry, row.key[depth:]) for row in here]
-    return Below(found, by_key(found), [(row.key[depth:], row.places[depth:]) for row in here if row.places])
+    return Below(found, by_key(found), here, depth)
 
 
 def by_key(rows: Iterable[tuple[int, Key]]) -> Index:

@@ -81,6 +81,7 @@ class Row(NamedTuple):
     segments: Prefix
     key: Key
     places: Places = ()
+    said: Sequence[bool | None] = ()
 
 
 def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_target: bool) -> list[Row]:
@@ -100,7 +101,7 @@ def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_
         scope: _ranks(places) if scope[1] else _listed(places) for scope, places in held.items()
     }
     return [
-        Row(entry, name.segments, key, name.places)
+        Row(entry, name.segments, key, name.places, name.said)
         for entry, name, positions in listed
         for key in (
             itertools.product(*_readings(name, positions, ranks, is_target=is_target))

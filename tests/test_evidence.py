@@ -465,6 +465,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
             "backbone/norm/out/w": "model/norm/out/w",
         },
     ),
+    "a layer of an inner model is called as an attribute of the file": (
+        [mixed("body/head/w", 1)],
+        [attribute("head/w")],
+        {},
+        {"body/head/w": AMBIGUOUS},
+    ),
+    "layers of a model in a list are called as attributes of the file, one of which is gone": (
+        [attribute("fc/w"), mixed("blocks/0/fc/w", 2), mixed("blocks/0/d/w", 2)],
+        [attribute("model/d/w"), attribute("model/fc/w")],
+        {},
+        dict.fromkeys(["fc/w", "blocks/0/fc/w", "blocks/0/d/w"], AMBIGUOUS),
+    ),
     "numbers at the root, and a part of the file fits elsewhere": (
         [layer("dense_7/w"), *(layer(f"backbone/{each}/w") for each in ("embedding", "dense_8", "dense_9"))],
         [nameless("embedding/w"), nameless("dense/w")],

@@ -210,7 +210,7 @@ TABLE = {
         {"net/a/w": "a/w", "net/b/w": "b/w"},
     ),
     "a wrapped model": (
-        [attribute("body/a/w"), attribute("head/w")],
+        [mixed("body/a/w", 1), attribute("head/w")],
         [layer("a/w")],
         {},
         {"body/a/w": "a/w", "head/w": MISSING},
