@@ -115,7 +115,9 @@ def _but_elsewhere(said: Said, by_path: Said, unplaced: Collection[int]) -> Sequ
     led = _led(by_path)
     return [
         claim.opened()
-        if claim.grade is Grade.NAMED and claim.source in unplaced and led.get(claim.source, set()) - {claim.target}
+        if claim.grade is Grade.NAMED
+        and (claim.source in unplaced or claim.kind == "ops")
+        and led.get(claim.source, set()) - {claim.target}
         else claim
         for claim in said.claims
     ]

@@ -477,6 +477,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         dict.fromkeys(["fc/w", "blocks/0/fc/w", "blocks/0/d/w"], AMBIGUOUS),
     ),
+    "an array that two roots give to two variables": (
+        [short("backbone/d/net/d/w", "backbone/d/d/w"), short("backbone/q/w", "backbone/q/w"), short("d/w", "d/w")],
+        [array("d/w"), array("q/w"), array("d/v/w")],
+        {},
+        {"backbone/d/net/d/w": AMBIGUOUS, "backbone/q/w": AMBIGUOUS, "d/w": AMBIGUOUS},
+    ),
     "numbers at the root, and a part of the file fits elsewhere": (
         [layer("dense_7/w"), *(layer(f"backbone/{each}/w") for each in ("embedding", "dense_8", "dense_9"))],
         [nameless("embedding/w"), nameless("dense/w")],
