@@ -109,7 +109,7 @@ def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
 def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
     """Say whether the first alignment stands against its rivals: it explains more, and every tensor if one is as sure."""
     best = found[0]
-    if not best.is_evident:
+    if not best.is_evident or _is_shared(best):
         return False
     others = [each for each in found if not each.pairs <= best.pairs]
     if not best.is_told and any(each.sources - best.sources for each in others):
@@ -118,6 +118,12 @@ def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
     is_open = any(each.is_evident and each.is_told >= best.is_told for each in others) and not deep <= best.sources
     weighty = [each for each in others if each.is_evident or each.sources & best.sources]
     return not weighty or (not is_open and len(best.pairs) > len(weighty[0].pairs))
+
+
+def _is_shared(found: Alignment) -> bool:
+    """Say whether a root is one that the other side has as well, and one layer alone speaks for setting it aside."""
+    is_front = found.root[0] in found.ours.fronts or found.root[1] in found.theirs.fronts
+    return is_front and len({key[:1] for _, _, key in found.met}) == 1
 
 
 def rivals_of(found: Sequence[Alignment], are_alike: AreAlike) -> Iterator[Alignment]:

@@ -33,6 +33,11 @@ class Below:
         }
 
     @cached_property
+    def fronts(self) -> Collection[Prefix]:
+        """What stands directly below the root before names."""
+        return {row.segments[self.depth : self.depth + 1] for row in self.full if len(row.segments) > self.depth + 1}
+
+    @cached_property
     def kinds(self) -> Mapping[Part, Collection[bool | None]]:
         """Whether what is directly below the root is an attribute, or else a layer of a model; None if that is not known."""
         kinds: dict[Part, set[bool | None]] = defaultdict(set)

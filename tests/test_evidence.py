@@ -471,6 +471,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"body/head/w": AMBIGUOUS},
     ),
+    "one layer of an inner model is called as one beside it in the file": (
+        [layer("body/head/w"), layer("body/dense_7/w")],
+        [layer("head/w"), layer("body/dense/w"), layer("body/dense_1/w")],
+        {},
+        {"body/head/w": AMBIGUOUS, "body/dense_7/w": MISSING},
+    ),
     "layers of a model in a list are called as attributes of the file, one of which is gone": (
         [attribute("fc/w"), mixed("blocks/0/fc/w", 2), mixed("blocks/0/d/w", 2)],
         [attribute("model/d/w"), attribute("model/fc/w")],
