@@ -38,6 +38,11 @@ class Alignment:
     def sources(self) -> set[int]:
         return {s for _, s in self.pairs}
 
+    @property
+    def is_of_one(self) -> bool:
+        """Whether what meets is of one layer."""
+        return len({key[:1] for _, _, key in self.met}) == 1
+
 
 def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, *, tops: bool) -> list[Alignment]:
     """Return the alignment of roots to compare by, then its rivals; the first decides if it `is_certain`.
@@ -123,7 +128,7 @@ def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
 def _is_shared(found: Alignment) -> bool:
     """Say whether a root is one that the other side has as well, and one layer alone speaks for setting it aside."""
     is_front = found.root[0] in found.ours.fronts or found.root[1] in found.theirs.fronts
-    return is_front and len({key[:1] for _, _, key in found.met}) == 1
+    return is_front and found.is_of_one
 
 
 def rivals_of(found: Sequence[Alignment], are_alike: AreAlike) -> Iterator[Alignment]:

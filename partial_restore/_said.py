@@ -29,7 +29,8 @@ class Said:
 
     The variables that ``met`` a tensor of their shape, and whether all of both sides did, so that it is the same model;
     the tensors of which a name is ``told`` in full; the variables and tensors of one shape that roots leave ``open``;
-    the variables whose layers ``moved`` among others, so that their numbers tell nothing; and all ``pairs`` that meet.
+    the variables whose layers ``moved`` among others, so that their numbers tell nothing; all ``pairs`` that meet; and whether
+    there ``is_one`` layer alone that does below a root, and more in the file.
     """
 
     claims: Sequence[Claim] = ()
@@ -40,6 +41,7 @@ class Said:
     open: frozenset[tuple[int, int]] = frozenset()
     moved: frozenset[int] = frozenset()
     pairs: frozenset[tuple[int, int]] = frozenset()
+    is_one: bool = False
 
     @cached_property
     def named(self) -> set[tuple[int, int]]:
@@ -80,6 +82,7 @@ def said_by(kind: Kind, sides: Sides) -> Said:
         rivals.union((t, s) for t, s in best.pairs if s in contested) if contested else rivals,
         frozenset(t for t, _, key in best.met if is_below(key, moved)) if moved else frozenset(),
         best.pairs,
+        any(best.root) and best.is_of_one and best.sources != best.theirs.entries,
     )
 
 

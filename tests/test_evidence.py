@@ -471,6 +471,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"body/head/w": AMBIGUOUS},
     ),
+    "one layer that is called as one of a model that was wrapped, in a file of names": (
+        [layer("fc/w"), *(attribute(f"body/net/heads/{each}/w", f"seq/body/net/{each}/w") for each in ("fc", "d"))],
+        [tensor("net/fc/w"), tensor("net/d/w")],
+        {"automatic": frozenset({"net"})},
+        {"fc/w": AMBIGUOUS, "body/net/heads/fc/w": AMBIGUOUS, "body/net/heads/d/w": "net/d/w"},
+    ),
     "one layer of an inner model is called as one beside it in the file": (
         [layer("body/head/w"), layer("body/dense_7/w")],
         [layer("head/w"), layer("body/dense/w"), layer("body/dense_1/w")],
