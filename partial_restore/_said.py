@@ -141,7 +141,7 @@ def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides
     spread = _spread(ours, sides.targets) - _told_apart(found, sides) if kind == "given" else set()
     is_loose = kind == "ops" and not _is_whole(found, sides)  # Short numbers count only if all of them agree.
     wrong = moved | disproved(found.ours, found.theirs, found.met, sides.are_alike)
-    wrong |= shuffled(found.met, sides.are_listed)
+    wrong |= shuffled(found.met, sides.are_listed, sides.is_frozen)
     new, deeper = (set(), set()) if found.is_told else (_unmet(found, sides), _deeper(found, sides))
 
     def is_doubtful(t: int, key: Key) -> bool:

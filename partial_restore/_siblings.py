@@ -65,21 +65,23 @@ def reordered(ours: Below, theirs: Below) -> set[Key]:
     return found
 
 
-def shuffled(met: Met, are_listed: Callable[[int, int], bool]) -> set[Key]:
+def shuffled(met: Met, are_listed: Callable[[int, int], bool], is_frozen: Callable[[int], bool]) -> set[Key]:
     """Return the keys of the numbered layers within others whose weights a file lists in another order.
 
-    What is not trained stands last there: a beginning that was frozen may follow the rest.
+    What is not trained stands last there: what is frozen now, or a beginning that was, may follow the rest.
     """
-    homes: dict[Key, dict[Key, tuple[int, int]]] = defaultdict(dict)
+    homes: dict[Key, dict[Key, tuple[int, tuple[bool, int]]]] = defaultdict(dict)
     for t, s, key in met:
         if not is_said(key) and are_listed(t, s):
+            here = s, (is_frozen(t), t)
             for i in range(1, len(key) - 1):
-                first = homes[key[:i]].get(key[: i + 1], (s, t))
-                homes[key[:i]][key[: i + 1]] = min(first[0], s), min(first[1], t)
+                first = homes[key[:i]].get(key[: i + 1], here)
+                homes[key[:i]][key[: i + 1]] = min(first[0], here[0]), min(first[1], here[1])
     found: set[Key] = set()
     for layers in homes.values():
-        order = [t for _, t in sorted(layers.values())]
-        if sum(order[i - 1] > order[i] for i in range(len(order))) > 1:
+        order = [place for _, place in sorted(layers.values())]
+        turns = sum(order[i - 1][1] > order[i][1] for i in range(len(order)))
+        if turns > 1 and order != sorted(order):
             found.update(layer for layer in layers if not isinstance(layer[-1], str) and layer[-1][2] > 1)
     return found
 

@@ -29,5 +29,8 @@ class Sides:
         is_array = any(name.places for name in self.sources[s].ops)
         return is_array and all(place is not None for name in self.targets[t].shown[:1] for place in name.places[:-1])
 
+    def is_frozen(self, t: int) -> bool:
+        return self.targets[t].frozen
+
     def are_alike(self, t: int, s: int) -> bool:
         return self.targets[t].shape == self.sources[s].shape

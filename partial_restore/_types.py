@@ -78,7 +78,8 @@ class Entry(NamedTuple):
     tensor has only a place in a list that is ordered anew by every training: it can be renamed, never matched.
     ``shown`` is what people call it where the checkpoint's layout calls it otherwise. ``ops`` are what TensorFlow 1
     calls it, which tells less: they count where nothing else is known. ``layer`` is the class of its layer, if known, where
-    a file only numbers the variables of a layer. ``state`` is what a piece of optimizer state is.
+    a file only numbers the variables of a layer. ``state`` is what a piece of optimizer state is. A variable is ``frozen`` if
+    a file that lists what is not trained last would have it there.
     """
 
     key: str
@@ -93,6 +94,7 @@ class Entry(NamedTuple):
     ops: tuple[Name, ...] = ()
     layer: str = ""
     state: State | None = None
+    frozen: bool = False
 
     @property
     def called(self) -> Name:

@@ -48,7 +48,9 @@ def _called_otherwise(held: Sequence[Held], graph: Graph, layout: Layout) -> lis
         names = graph.layer_names(held, keeps="all")
         short = graph.layer_names(held, keeps="top")
         renamed = [_renamed(each, names.get(id(each.variable), ()), is_more=False) for each in held]
-        return [_called(each, ops=tuple(short.get(id(each.variable), ()))) for each in renamed]
+        return [
+            _called(each, ops=tuple(short.get(id(each.variable), ())), frozen=not _is_trained(each)) for each in renamed
+        ]
     names = _stored_names(graph, layout)
     return [_of_class(_renamed(each, names.get(id(each.variable), ()), is_more=False)) for each in held]
 
@@ -57,6 +59,10 @@ def _op_name(held: Held) -> tuple[Name, ...]:
     """Return the name that TensorFlow gave a layer's variable, if the layer is one of Keras 2."""
     is_plain = held.owner is not None and held.handle is held.variable
     return (name_of(held.variable.name.removesuffix(":0")),) if is_plain else ()
+
+
+def _is_trained(held: Held) -> bool:
+    return all(getattr(each, "trainable", True) for each in (held.owner, held.handle))
 
 
 def _of_class(held: Held) -> Held:
