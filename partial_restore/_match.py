@@ -147,12 +147,13 @@ def _but_numbered(by_path: Said, unplaced: Collection[int], sides: Sides) -> Seq
 
 
 def _is_called_so(sides: Sides, t: int, s: int) -> bool:
-    """Say whether the name of a tensor ends as a given name of a variable does, or the other way round."""
+    """Say whether the name of a tensor ends as a given name of a variable does, as far as that is its path, or the other way round."""
+    most = max(2, *(len(path.segments) for path in sides.targets[t].paths), 0)
     given = [name.segments for name in sides.targets[t].given]
     names = [name.segments for name in (*sides.sources[s].paths, *sides.sources[s].given)]
     return not given or any(
         ours[-depth:] == theirs[-depth:]
         for ours in given
         for theirs in names
-        for depth in [min(len(ours), len(theirs))]
+        for depth in [min(len(ours), len(theirs), most)]
     )

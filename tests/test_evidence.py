@@ -471,6 +471,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"body/head/w": AMBIGUOUS},
     ),
+    "a number before names that were chosen, in a file of names": (
+        [attribute("proj/cell/w", "net_3/proj/lstm_cell/w"), attribute("a/cell/w", "net_3/a/lstm_cell/w")],
+        [tensor("net_1/proj/lstm_cell/w"), tensor("net_1/a/lstm_cell/w"), tensor("net/lstm/lstm_cell/w")],
+        {"automatic": frozenset({"net"})},
+        {"proj/cell/w": "net_1/proj/lstm_cell/w", "a/cell/w": "net_1/a/lstm_cell/w"},
+    ),
     "one layer that is called as one of a model that was wrapped, in a file of names": (
         [layer("fc/w"), *(attribute(f"body/net/heads/{each}/w", f"seq/body/net/{each}/w") for each in ("fc", "d"))],
         [tensor("net/fc/w"), tensor("net/d/w")],
@@ -553,6 +559,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [array("net/conv1d/w"), array("net/conv1d_1/w"), array("net/dense/w")],
         {},
         {"net/conv1d_5/w": AMBIGUOUS, "net/dense_2/w": "net/dense/w", "net/conv1d_6/w": AMBIGUOUS},
+    ),
+    "numbers within a layer, of which one in the middle was frozen and is": (
+        [listed("net/conv1d_5/w"), listed("net/dense_2/w")._replace(frozen=True), listed("net/conv1d_6/w")],
+        [array("net/conv1d/w"), array("net/conv1d_1/w"), array("net/dense/w")],
+        {},
+        {"net/conv1d_5/w": "net/conv1d/w", "net/dense_2/w": "net/dense/w", "net/conv1d_6/w": "net/conv1d_1/w"},
     ),
     "numbers within a layer, of which the first was frozen": (
         [listed("net/conv1d_5/w"), listed("net/dense_2/w"), listed("net/conv1d_6/w")],
