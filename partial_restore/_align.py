@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from partial_restore._below import Below, Met, below, common
-from partial_restore._keys import CELL, VARIABLES, Prefix, Row, is_said
+from partial_restore._keys import CELL, OF, VARIABLES, Prefix, Row, is_place, is_said
 from partial_restore._roots import Root, is_near, may_be_root, numbered, roots_before_all, says_nothing
 
 AreAlike = Callable[[int, int], bool]
@@ -126,9 +126,18 @@ def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
 
 
 def _is_shared(found: Alignment) -> bool:
-    """Say whether a root is one that the other side has as well, and one layer alone speaks for setting it aside."""
-    is_front = found.root[0] in found.ours.fronts or found.root[1] in found.theirs.fronts
-    return is_front and found.is_of_one
+    """Say whether a root may be one that the other side has as well.
+
+    Be it of the same name, if one layer alone speaks for setting it aside; or of a name that the file lost, be that the root, of
+    which not all meets, or beside what meets below a root of the model.
+    """
+    front, back = found.root
+    if (front in found.ours.fronts or back in found.theirs.fronts) and found.is_of_one:
+        return True
+    if front and is_place(front[-1]) and found.sources != found.theirs.entries:
+        return True
+    lost = {key[0] for _, key in found.theirs.rows if not isinstance(key[0], str) and key[0][0] == OF}
+    return bool(back) and not lost <= {key[0] for _, _, key in found.met}
 
 
 def rivals_of(found: Sequence[Alignment], are_alike: AreAlike) -> Iterator[Alignment]:

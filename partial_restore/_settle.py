@@ -77,6 +77,8 @@ def _agreed(claims: Sequence[Claim], tells: Tells, *, is_placed: bool) -> Settle
     is_doubted = by_path is Grade.UNDECIDED or are_unplaced
     if is_doubted and {by_path, by_given} == {Grade.NUMBERED, Grade.UNDECIDED} and paths and given:
         return (Grade.NUMBERED if tells.is_same and paths == given else Grade.UNDECIDED), paths | given
+    if by_path is by_given is Grade.UNDECIDED:
+        return Grade.UNDECIDED, paths | given
     if Grade.UNDECIDED in (by_path, by_given):
         return min((by_path, paths), (by_given, given), key=lambda each: (each[0], not each[1]))
     if paths & given:

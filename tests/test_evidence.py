@@ -46,6 +46,16 @@ def listed(text: str) -> Entry:
     return short(text, text)._replace(shown=(name._replace(places=(*(("", 0) for _ in name.segments[1:]), None)),))
 
 
+def called(entry: Entry, given: str) -> Entry:
+    return entry._replace(given=layer(given).given)
+
+
+def rooted(text: str) -> Entry:
+    """A tensor of a layer in a checkpoint that was given the model as an attribute."""
+    name = layer(text).paths[0]
+    return layer(text)._replace(paths=(name._replace(said=(True, *name.said[1:])),))
+
+
 def op(text: str) -> Entry:
     """A tensor of a graph of TensorFlow 1."""
     return tensor(text)._replace(ops=(name_of(text, said=None),))
@@ -482,6 +492,24 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [tensor("net/fc/w"), tensor("net/d/w")],
         {"automatic": frozenset({"net"})},
         {"fc/w": AMBIGUOUS, "body/net/heads/fc/w": AMBIGUOUS, "body/net/heads/d/w": "net/d/w"},
+    ),
+    "a layer of an inner model is called as a head that is gone, and the file lost the name of that model": (
+        [*(called(layer(f"backbone/{each}/w"), f"{each}/w") for each in "xa"), layer("fc/w")],
+        [
+            *(called(rooted(f"model/1 of 3/{each}/w"), f"{each}/w") for each in "xa"),
+            *(called(rooted(f"model/{each}/w"), f"{each}/w") for each in ("a", "out")),
+        ],
+        {},
+        {"backbone/x/w": "model/1 of 3/x/w", "backbone/a/w": AMBIGUOUS, "fc/w": MISSING},
+    ),
+    "a new head is called as a layer of a model of which the file lost the name": (
+        [*(called(layer(f"backbone/{each}/w"), f"{each}/w") for each in "xa"), layer("a/w")],
+        [
+            *(called(rooted(f"model/1 of 3/{each}/w"), f"{each}/w") for each in "xa"),
+            *(called(rooted(f"model/{each}/w"), f"{each}/w") for each in ("out", "new")),
+        ],
+        {},
+        {"backbone/x/w": "model/1 of 3/x/w", "backbone/a/w": AMBIGUOUS, "a/w": AMBIGUOUS},
     ),
     "one layer of an inner model is called as one beside it in the file": (
         [layer("body/head/w"), layer("body/dense_7/w")],
