@@ -47,6 +47,8 @@ def pair(
     paths = but_shortened(paths, by_op, by_path, unplaced, sides)
     scoped = [*paths, *contested_scopes(given, by_path.claims, unplaced, sides)]
     claims = but_alone(but_within(scoped, by_given, unplaced, sides), by_path, unplaced, sides)
+    unsure = {*by_path.unsure, *by_given.unsure, *by_op.unsure}
+    claims = _but_unsure(claims, unsure)
     tells = Tells(placed, unplaced, is_same=by_given.is_whole, are_paths=by_given.met < by_path.met)
     settled = contested(settled_by(claims, tells), claims)
     nameless: dict[tuple[int, ...], list[int]] = defaultdict(list)
@@ -55,7 +57,7 @@ def pair(
             nameless[entry.shape].append(s)
     rules = {s: rule.rule for s, rule in enumerate(renamed) if rule}
     roots = dict.fromkeys((*by_path.roots, *by_given.roots, *by_op.roots))
-    short = but_short(_but_elsewhere(by_op, by_path, unplaced), by_path)
+    short = _but_unsure(but_short(_but_elsewhere(by_op, by_path, unplaced), by_path), unsure)
     return Pairing(filled(settled, claims, short), rules, nameless, tuple(roots))
 
 
@@ -88,6 +90,13 @@ def _but_moved(
 
     given = _but_elsewhere(by_given, by_path, unplaced)
     return [claim.opened() if has_moved(claim) else claim for claim in given]
+
+
+def _but_unsure(claims: Sequence[Claim], unsure: Collection[int]) -> Sequence[Claim]:
+    """Leave undecided the numbers of variables among which a rule spelled one out: what is left is not as many."""
+    if not unsure:
+        return claims
+    return [claim.opened() if claim.grade is Grade.NUMBERED and claim.target in unsure else claim for claim in claims]
 
 
 def _rise(sides: Sides, t: int, s: int) -> int:

@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from partial_restore._align import Alignment, alignments, is_certain, rivals_of
-from partial_restore._below import Below, below, by_key
 from partial_restore._keys import AUTOMATIC, MODELS, VARIABLES, Key, Row, is_said, keyed, unnumbered
+from partial_restore._renamed import renamed_claims, undecided_claims
 from partial_restore._roots import root_texts
 from partial_restore._settle import Claim, Grade, Kind
 from partial_restore._siblings import disproved, is_below, reordered, shuffled
 from partial_restore._sides import Sides
 from partial_restore._types import Entry, Name
-
-MOST_CANDIDATES = 64
-"""Candidates kept for a variable that cannot be decided."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Said:
     The variables that ``met`` a tensor of their shape, and whether all of both sides did, so that it is the same model;
     the tensors of which a name is ``told`` in full; the variables and tensors of one shape that roots leave ``open``;
     the variables whose layers ``moved`` among others, so that their numbers tell nothing; all ``pairs`` that meet; and whether
-    there ``is_one`` layer alone that does below a root, and more in the file.
+    there ``is_one`` layer alone that does below a root, and more in the file. Numbers of variables tell nothing that are ``unsure``.
     """
 
     claims: Sequence[Claim] = ()
@@ -42,6 +39,7 @@ class Said:
     moved: frozenset[int] = frozenset()
     pairs: frozenset[tuple[int, int]] = frozenset()
     is_one: bool = False
+    unsure: Collection[int] = frozenset()
 
     @cached_property
     def named(self) -> set[tuple[int, int]]:
@@ -59,14 +57,14 @@ def said_by(kind: Kind, sides: Sides) -> Said:
         sides.bases,
         is_target=False,
     )
-    claims = list(_renamed_claims(ours, theirs, sides, kind)) if any(sides.renamed) else []
+    claims, unsure = renamed_claims(ours, theirs, sides, kind) if any(sides.renamed) else ([], set())
     free = [row for row in theirs if sides.renamed[row.entry] is None]
     told = frozenset(row.entry for row in free if is_said(row.key))
     found = alignments(ours, free, sides.are_alike, tops=kind == "paths")
     if not is_certain(found, free):
         either = {pair for each in found for pair in each.pairs}
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in either)
-        return Said(claims, told=told, open=_alike(either, sides))
+        return Said(claims, told=told, open=_alike(either, sides), unsure=unsure)
     best = found[0]
     moved = reordered(best.ours, best.theirs)
     claims.extend(_claims(ours, best, moved, sides, kind))
@@ -83,6 +81,7 @@ def said_by(kind: Kind, sides: Sides) -> Said:
         frozenset(t for t, _, key in best.met if is_below(key, moved)) if moved else frozenset(),
         best.pairs,
         any(best.root) and best.is_of_one and best.sources != best.theirs.entries,
+        unsure,
     )
 
 
@@ -120,22 +119,6 @@ def _source_names(sides: Sides, s: int, kind: Kind) -> Iterable[tuple[Name, int]
     return () if entry.nameless else [(name, 0) for name in names]
 
 
-def _renamed_claims(ours: Sequence[Row], theirs: Sequence[Row], sides: Sides, kind: Kind) -> Iterator[Claim]:
-    """Yield what the caller renamed: the segments that a rule spelled out are compared as they stand."""
-    shown = ((t, name, 0) for t, entry in enumerate(sides.targets) for name in entry.shown)
-    known = [*ours, *keyed(shown, sides.bases, is_target=True)]
-    moved = [row for row in theirs if sides.renamed[row.entry] is not None]
-    pins = {(s, name.segments): pinned for s, rule in enumerate(sides.renamed) if rule for name, pinned in rule.names}
-    for depth in set(pins.values()):
-        here = by_key((row.entry, row.segments[:depth] + row.key[depth:]) for row in known)
-        for row in moved:
-            if pins[row.entry, row.segments] == depth:
-                fits = here.get(row.key, ())
-                grade = Grade.SAID if len(fits) == 1 else Grade.UNDECIDED
-                yield from (Claim(t, row.entry, grade, kind) for t in fits)
-    yield from _undecided_claims(below(known), below(moved), sides, kind)
-
-
 def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides, kind: Kind) -> Iterator[Claim]:
     """Yield what the names say under an alignment of roots; the layers that ``moved`` are not what their number says."""
     spread = _spread(ours, sides.targets) - _told_apart(found, sides) if kind == "given" else set()
@@ -154,7 +137,7 @@ def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides
             yield Claim(t, s, Grade.NAMED, kind)
         else:
             yield Claim(t, s, Grade.UNDECIDED if is_doubtful(t, key) else Grade.NUMBERED, kind)
-    yield from _undecided_claims(found.ours, found.theirs, sides, kind)
+    yield from undecided_claims(found.ours, found.theirs, sides, kind)
 
 
 def _unmet(found: Alignment, sides: Sides) -> set[tuple[object, tuple[int, ...]]]:
@@ -223,18 +206,3 @@ def _home(path: Name, below: int) -> tuple[str, ...]:
     while place and path.segments[place].isdecimal():
         place -= 1
     return path.segments[:place]
-
-
-def _undecided_claims(ours: Below, theirs: Below, sides: Sides, kind: Kind) -> Iterator[Claim]:
-    """Yield what a name fits without identifying: a name that several share, and numbers that do not align."""
-    for key in ours.shared | theirs.shared:
-        if key in ours.index and key in theirs.index:
-            fits = sorted(theirs.index[key])[:MOST_CANDIDATES]
-            yield from (Claim(t, s, Grade.UNDECIDED, kind) for t in ours.index[key] for s in fits)
-    loose: dict[tuple[object, ...], list[int]] = defaultdict(list)
-    for s, key in (*theirs.numbered, *theirs.numbered_within):
-        loose[(*unnumbered(key), sides.sources[s].shape)].append(s)
-    for t, key in (*ours.numbered, *ours.numbered_within):
-        if key not in theirs.index:
-            fits = loose.get((*unnumbered(key), sides.targets[t].shape), [])[:MOST_CANDIDATES]
-            yield from (Claim(t, s, Grade.UNDECIDED, kind) for s in fits)

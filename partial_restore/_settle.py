@@ -20,6 +20,10 @@ class Grade(enum.IntEnum):
     UNDECIDED = 3
 
 
+MOST_CANDIDATES = 64
+"""Candidates kept for a variable that cannot be decided."""
+
+
 class Claim(NamedTuple):
     """One name of a variable leads to a tensor."""
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
-from partial_restore._said import MOST_CANDIDATES, Said
-from partial_restore._settle import Claim, Grade
+from partial_restore._said import Said
+from partial_restore._settle import MOST_CANDIDATES, Claim, Grade
 from partial_restore._sides import Sides
 from partial_restore._types import Entry
 

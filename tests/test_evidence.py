@@ -600,6 +600,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"net/conv1d_5/w": "net/conv1d/w", "net/dense_2/w": "net/dense/w", "net/conv1d_6/w": "net/conv1d_1/w"},
     ),
+    "a rule that spells out one of several numbers": (
+        [layer("dense_3/w"), layer("dense_4/w"), layer("conv1d/w")],
+        [layer("dense/w"), layer("dense_1/w"), layer("dense_2/w"), layer("conv1d/w")],
+        {"rename": {"dense_1": "dense_3"}},
+        {"dense_3/w": "dense_1/w", "dense_4/w": AMBIGUOUS, "conv1d/w": "conv1d/w"},
+    ),
     "a short name of two": (
         [short("mid/a/w", "a/w"), short("low/a/w", "a/w"), short("b/w", "b/w")],
         [op("a/w"), op("a_1/w"), op("b/w")],
