@@ -5,7 +5,7 @@ by the format, and did not change: missing it is a defect. *Unseen* is the docum
 which, in their scope, are as many as before and of the same classes, variables, shapes and (for models) contents, one
 after the other, look the same to anyone who has no names; what stood in the same place is then loaded, though the
 identities moved. A wrong load is forgiven only if it is this very one, and if all models around the layer are known by
-name or look the same as well. Everything else that goes to a variable of another origin is wrong.
+name, look the same as well, or are the same. Everything else that goes to a variable of another origin is wrong.
 """
 
 from __future__ import annotations
@@ -310,6 +310,10 @@ def _in_order(
                 pairs.extend(_in_order(saved, edited, yours, mine, inner))
             elif is_same or is_given:  # Who takes the name of another layer, in its place, is that layer.
                 pairs.append((mine.uid, yours.uid))
+    known = {each.uid: each for each in before.distinct() if each.is_container}
+    for mine in after.distinct():  # Whatever told which one it is, what is in it may look as before.
+        if mine.uid in known and known[mine.uid].kind == mine.kind:
+            pairs.extend(_in_order(saved, edited, known[mine.uid], mine, inner))
     return [*pairs, *_flattened(saved, edited, inner)]
 
 
