@@ -46,7 +46,7 @@ def pair(
     by_op = said_by("ops", sides) if any(entry.ops for entry in targets) else Said()
     paths = but_shortened(paths, by_op, by_path, unplaced, sides)
     scoped = [*paths, *contested_scopes(given, by_path.claims, unplaced, sides)]
-    claims = but_alone(but_within(scoped, by_given, unplaced, sides), by_path, unplaced, sides)
+    claims = but_alone(but_within(scoped, by_given, by_path, unplaced, sides), by_path, unplaced, sides)
     unsure = {*by_path.unsure, *by_given.unsure, *by_op.unsure}
     claims = _but_unsure(claims, unsure)
     tells = Tells(placed, unplaced, is_same=by_given.is_whole, are_paths=by_given.met < by_path.met)
@@ -84,6 +84,8 @@ def _but_moved(
             return False
         if (t, s) in by_path.pairs or (t, s) in by_path.named:
             return False
+        if by_path.within.get(s, t) != t:
+            return True
         if _rise(sides, t, s) > 0 and len(risen[_rise(sides, t, s)]) < 2:
             return True
         return led.get(s) != {t} and (s in by_path.told or not _is_in_such_list(sides, t, s))

@@ -6,8 +6,8 @@ The names of both sides are made comparable, aligned below their roots, and each
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from partial_restore._align import Alignment, alignments, is_certain, rivals_of
@@ -28,6 +28,7 @@ class Said:
     the tensors of which a name is ``told`` in full; the variables and tensors of one shape that roots leave ``open``;
     the variables whose layers ``moved`` among others, so that their numbers tell nothing; all ``pairs`` that meet; and whether
     there ``is_one`` layer alone that does below a root, and more in the file. Numbers of variables tell nothing that are ``unsure``.
+    Of tensors ``within`` layers of which only the number is known, the variable that has the name of the layer itself as well.
     """
 
     claims: Sequence[Claim] = ()
@@ -40,6 +41,7 @@ class Said:
     pairs: frozenset[tuple[int, int]] = frozenset()
     is_one: bool = False
     unsure: Collection[int] = frozenset()
+    within: Mapping[int, int] = field(default_factory=dict)
 
     @cached_property
     def named(self) -> set[tuple[int, int]]:
@@ -82,6 +84,7 @@ def said_by(kind: Kind, sides: Sides) -> Said:
         best.pairs,
         any(best.root) and best.is_of_one and best.sources != best.theirs.entries,
         unsure,
+        {s: t for t, s, key in best.met if not is_said(key) and _is_of_named_layer(key)},
     )
 
 
@@ -125,7 +128,8 @@ def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides
     is_loose = kind == "ops" and not _is_whole(found, sides)  # Short numbers count only if all of them agree.
     wrong = moved | disproved(found.ours, found.theirs, found.met, sides.are_alike)
     wrong |= shuffled(found.met, sides.are_listed, sides.is_frozen)
-    new, deeper = (set(), set()) if found.is_told else (_unmet(found, sides), _deeper(found, sides))
+    new = set() if found.is_told else _unmet(found, sides)
+    deeper = set() if found.is_told and not _is_short(found, sides) else _deeper(found, sides)
 
     def is_doubtful(t: int, key: Key) -> bool:
         shape = sides.targets[t].shape
@@ -156,8 +160,13 @@ def _deeper(found: Alignment, sides: Sides) -> set[tuple[Key, tuple[int, ...]]]:
     return {(unnumbered(key[i:]), shape) for key, shape in lone for i in range(1, len(key) - 1)}
 
 
+def _is_short(found: Alignment, sides: Sides) -> bool:
+    """Say whether the tensors are known by names alone, which may lack the models within."""
+    return any(sides.sources[s].paths == sides.sources[s].given for s in found.sources)
+
+
 def _is_of_named_layer(key: Key) -> bool:
-    above = [part for part in key[:-1] if part != VARIABLES]
+    above = [part for part in key[:-1] if part not in (VARIABLES, "cell")]
     return bool(above) and isinstance(above[-1], str)
 
 

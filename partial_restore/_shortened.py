@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
+from partial_restore._keys import Prefix
 from partial_restore._said import Said
 from partial_restore._settle import MOST_CANDIDATES, Claim, Grade
 from partial_restore._sides import Sides
@@ -65,18 +66,22 @@ def contested_scopes(
     return found
 
 
-def but_within(claims: Sequence[Claim], by_given: Said, unplaced: Collection[int], sides: Sides) -> Sequence[Claim]:
+def but_within(
+    claims: Sequence[Claim], by_given: Said, by_path: Said, unplaced: Collection[int], sides: Sides
+) -> Sequence[Claim]:
     """Leave undecided the name of a tensor that a layer of an inner model has as well, if the file names nothing in that model.
 
-    Keras 2 does not name an inner model before its layers.
+    Keras 2 does not name an inner model before its layers, nor Keras 3 a Functional one.
     """
-    known = {claim.target for claim in claims}
+    known = {claim.target for claim in claims if claim.grade is not Grade.UNDECIDED}
     inner: dict[tuple[tuple[str, ...], tuple[int, ...]], list[int]] = defaultdict(list)
     told = _scopes_told(by_given, sides) if unplaced else set()
+    inside = {_top(sides.targets[t]) for t, _ in by_path.pairs if models_around(sides.targets[t])}
     for t, entry in enumerate(sides.targets if unplaced else ()):
         if t not in known and models_around(entry):
             for given in entry.given:
-                fronts = [i for i in range(1, len(given.segments)) if given.segments[:i] not in told]
+                first = 1 if _top(entry) in inside else 0
+                fronts = [i for i in range(first, len(given.segments)) if given.segments[:i] not in told]
                 for i in fronts:
                     inner[given.segments[i:], entry.shape].append(t)
     if not inner:
@@ -90,8 +95,13 @@ def but_within(claims: Sequence[Claim], by_given: Said, unplaced: Collection[int
         return [t for t in found if models_around(sides.targets[t]) > models_around(sides.targets[claim.target])]
 
     rivals = [(claim, rivals_of(claim)) for claim in claims]
+    layers = {_stem(sides, claim.source) for claim, found in rivals if found}
+
+    def is_doubtful(claim: Claim) -> bool:
+        return claim.grade is Grade.NAMED and claim.source in unplaced and _stem(sides, claim.source) in layers
+
     return [
-        *(claim.opened() if found else claim for claim, found in rivals),
+        *(claim.opened() if is_doubtful(claim) else claim for claim in claims),
         *(Claim(t, claim.source, Grade.UNDECIDED, claim.kind) for claim, found in rivals for t in found),
     ]
 
@@ -134,6 +144,16 @@ def models_around(entry: Entry) -> int:
     """Return how many inner models a variable lies in whose layers stand in a list."""
     layers = sum(place is not None for place in entry.paths[0].places) if entry.paths else 0
     return max(layers - 1, 0)
+
+
+def _stem(sides: Sides, s: int) -> Prefix:
+    """Return what a tensor without a path is called but for its last segment: its layer."""
+    return sides.sources[s].given[0].segments[:-1]
+
+
+def _top(entry: Entry) -> str:
+    """Return what stands first in the path of a variable."""
+    return entry.paths[0].segments[0]
 
 
 def _is_in_scope(sides: Sides, t: int, s: int) -> bool:

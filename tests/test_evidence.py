@@ -600,6 +600,35 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"net/conv1d_5/w": "net/conv1d/w", "net/dense_2/w": "net/dense/w", "net/conv1d_6/w": "net/conv1d_1/w"},
     ),
+    "a name that Keras gives to a layer of an inner model as well": (
+        [inner("a/w", "a/w", 1), inner("a/v", "a/v", 1), inner("b/a/w", "a/w", 2, 1)],
+        [tensor("a/w"), tensor("a/v")],
+        {},
+        dict.fromkeys(["a/w", "a/v", "b/a/w"], AMBIGUOUS),
+    ),
+    "a name that Keras gives to a layer of an inner model as well, and the file names that model": (
+        [inner("a/w", "a/w", 1), inner("b/a/w", "a/w", 2, 1), inner("b/c/w", "c/w", 2, 2)],
+        [tensor("a/w"), tensor("b/c/w")],
+        {},
+        {"a/w": "a/w", "b/a/w": MISSING, "b/c/w": "b/c/w"},
+    ),
+    "numbers of arrays, one of which may be of a layer in an inner model": (
+        [
+            inner("fc/w", "s/fc/w", 1),
+            inner("mid/dense/w", "mid/dense/w", 2, 1),
+            inner("dense_1/w", "s/dense_1/w", 3),
+            inner("dense_2/w", "s/dense_2/w", 4),
+        ],
+        [tensor("fc/w"), tensor("dense/w"), tensor("dense_1/w")],
+        {},
+        {"fc/w": "fc/w", "mid/dense/w": MISSING, "dense_1/w": AMBIGUOUS, "dense_2/w": AMBIGUOUS},
+    ),
+    "a layer that the file has in another inner model, whose name it lost": (
+        [called(layer("d/fc/w"), "fc/w"), called(placed("1 of 2/fc/w", 1), "head/fc/w"), layer("out/w")],
+        [called(layer("1 of 2/fc/w"), "fc/w"), layer("out/w")],
+        {},
+        {"d/fc/w": AMBIGUOUS, "1 of 2/fc/w": "1 of 2/fc/w", "out/w": "out/w"},
+    ),
     "a rule that spells out one of several numbers": (
         [layer("dense_3/w"), layer("dense_4/w"), layer("conv1d/w")],
         [layer("dense/w"), layer("dense_1/w"), layer("dense_2/w"), layer("conv1d/w")],
