@@ -14,7 +14,7 @@ from partial_restore._keys import AUTOMATIC, may_be_automatic, uniquified
 from partial_restore._said import Said, said_by
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Settled, Tells, contested, filled, settled_by
-from partial_restore._shortened import but_alone, but_short, but_shortened, but_within, contested_scopes, models_around
+from partial_restore._shortened import but_short, but_shortened, but_within, contested_scopes, models_around
 from partial_restore._sides import Sides
 from partial_restore._types import Entry
 
@@ -46,7 +46,7 @@ def pair(
     by_op = said_by("ops", sides) if any(entry.ops for entry in targets) else Said()
     paths = but_shortened(paths, by_op, by_path, unplaced, sides)
     scoped = [*paths, *contested_scopes(given, by_path.claims, unplaced, sides)]
-    claims = but_alone(but_within(scoped, by_given, by_path, unplaced, sides), by_path, unplaced, sides)
+    claims = but_within(scoped, by_given, by_path, unplaced, sides)
     unsure = {*by_path.unsure, *by_given.unsure, *by_op.unsure}
     claims = _but_unsure(claims, unsure)
     tells = Tells(placed, unplaced, is_same=by_given.is_whole, are_paths=by_given.met < by_path.met)
@@ -86,7 +86,7 @@ def _but_moved(
             return False
         if by_path.within.get(s, t) != t:
             return True
-        if _rise(sides, t, s) > 0 and len(risen[_rise(sides, t, s)]) < 2:
+        if _rise(sides, t, s) and len(risen[_rise(sides, t, s)]) < 2:
             return True
         return led.get(s) != {t} and (s in by_path.told or not _is_in_such_list(sides, t, s))
 

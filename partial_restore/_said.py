@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from partial_restore._align import Alignment, alignments, is_certain, rivals_of
+from partial_restore._align import Alignment, alignments
+from partial_restore._certain import is_certain, rivals_of
 from partial_restore._keys import AUTOMATIC, MODELS, VARIABLES, Key, Row, is_said, keyed, unnumbered
 from partial_restore._renamed import renamed_claims, undecided_claims
 from partial_restore._roots import root_texts
@@ -26,9 +27,9 @@ class Said:
 
     The variables that ``met`` a tensor of their shape, and whether all of both sides did, so that it is the same model;
     the tensors of which a name is ``told`` in full; the variables and tensors of one shape that roots leave ``open``;
-    the variables whose layers ``moved`` among others, so that their numbers tell nothing; all ``pairs`` that meet; and whether
-    there ``is_one`` layer alone that does below a root, and more in the file. Numbers of variables tell nothing that are ``unsure``.
-    Of tensors ``within`` layers of which only the number is known, the variable that has the name of the layer itself as well.
+    the variables whose layers ``moved`` among others, so that their numbers tell nothing; all ``pairs`` that meet;
+    the variables that are ``unsure``, of which numbers tell nothing; and of tensors ``within`` layers of which only the number is
+    known the variable that has the name of the layer itself as well.
     """
 
     claims: Sequence[Claim] = ()
@@ -39,7 +40,6 @@ class Said:
     open: frozenset[tuple[int, int]] = frozenset()
     moved: frozenset[int] = frozenset()
     pairs: frozenset[tuple[int, int]] = frozenset()
-    is_one: bool = False
     unsure: Collection[int] = frozenset()
     within: Mapping[int, int] = field(default_factory=dict)
 
@@ -82,7 +82,6 @@ def said_by(kind: Kind, sides: Sides) -> Said:
         rivals.union((t, s) for t, s in best.pairs if s in contested) if contested else rivals,
         frozenset(t for t, _, key in best.met if is_below(key, moved)) if moved else frozenset(),
         best.pairs,
-        any(best.root) and best.is_of_one and best.sources != best.theirs.entries,
         unsure,
         {s: t for t, s, key in best.met if not is_said(key) and _is_of_named_layer(key)},
     )

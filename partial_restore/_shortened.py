@@ -106,30 +106,6 @@ def but_within(
     ]
 
 
-def but_alone(claims: Sequence[Claim], by_path: Said, unplaced: Collection[int], sides: Sides) -> Sequence[Claim]:
-    """Leave undecided the one layer of a file of names that meets below a root, if another that meets nothing is called so further down."""
-    if not by_path.is_one:
-        return claims
-    known = {claim.target for claim in claims}
-    ends = {
-        (given.segments[i:], entry.shape)
-        for t, entry in enumerate(sides.targets)
-        if t not in known
-        for given in entry.given
-        for i in range(1, len(given.segments) - 1)
-    }
-
-    def is_rivalled(claim: Claim) -> bool:
-        source = sides.sources[claim.source]
-        names = [name.segments for name in source.given]
-        return any((name[i:], source.shape) in ends for name in names for i in range(len(name) - 1))
-
-    return [
-        claim.opened() if claim.grade is Grade.NAMED and claim.source in unplaced and is_rivalled(claim) else claim
-        for claim in claims
-    ]
-
-
 def _scopes_told(by_given: Said, sides: Sides) -> set[tuple[str, ...]]:
     """Return the scopes of the model's given names that are in what they meet in the file."""
     told: set[tuple[str, ...]] = set()

@@ -629,6 +629,24 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"d/fc/w": AMBIGUOUS, "1 of 2/fc/w": "1 of 2/fc/w", "out/w": "out/w"},
     ),
+    "a model was renamed, and a new layer is called as one in it": (
+        [*map(nameless, ("enc/x/w", "enc/a/w", "enc/b/w", "a/w"))],
+        [*map(nameless, ("body/x/w", "body/a/w", "body/b/w", "out/w"))],
+        {},
+        {"enc/x/w": MISSING, "enc/a/w": MISSING, "enc/b/w": MISSING, "a/w": AMBIGUOUS},
+    ),
+    "a model of the file was renamed, and one was put around the saved one": (
+        [*map(attribute, ("body/a/w", "body/b/w", "out/w"))],
+        [*map(attribute, ("old/a/w", "old/b/w", "a/w", "b/w"))],
+        {},
+        {"body/a/w": AMBIGUOUS, "body/b/w": AMBIGUOUS, "out/w": MISSING},
+    ),
+    "a layer of a new model further down, called as one of a model that is gone": (
+        [inner("top/w", "top/w", 1), inner("fc/new/out/w", "out/w", 2, 2, 1)],
+        [inner("top/w", "top/w", 2), inner("1 of 3/out/w", "out/w", 1, 1)],
+        {},
+        {"top/w": "top/w", "fc/new/out/w": AMBIGUOUS},
+    ),
     "a rule that spells out one of several numbers": (
         [layer("dense_3/w"), layer("dense_4/w"), layer("conv1d/w")],
         [layer("dense/w"), layer("dense_1/w"), layer("dense_2/w"), layer("conv1d/w")],

@@ -1,0 +1,79 @@
+"""Whether what meets below roots is certain, or other roots contest it. Pure; standard library only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from partial_restore._align import Alignment, AreAlike
+from partial_restore._below import Below
+from partial_restore._keys import CELL, OF, VARIABLES, Key, Row, is_place, is_said
+from partial_restore._roots import says_nothing
+
+
+def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
+    """Say whether the first alignment stands against its rivals: it explains more, and every tensor if one is as sure."""
+    best = found[0]
+    if not best.is_evident or _is_shared(best):
+        return False
+    others = [each for each in found if not each.pairs <= best.pairs]
+    if not best.is_told and any(each.sources - best.sources for each in others):
+        return False  # Numbers, and there is a root below which more of the file may lie.
+    deep = {row.entry for row in theirs if len(row.segments) > 1}
+    is_open = any(each.is_evident and each.is_told >= best.is_told for each in others) and not deep <= best.sources
+    weighty = [each for each in others if each.is_evident or each.sources & best.sources]
+    return not weighty or (not is_open and len(best.pairs) > len(weighty[0].pairs))
+
+
+def _is_shared(found: Alignment) -> bool:
+    """Say whether a root may be one that the other side has as well.
+
+    Be it of the same name, if one layer alone speaks for setting it aside; or of a name that the file lost, be that the root, of
+    which not all meets, or beside what meets below a root of the model.
+    """
+    front, back = found.root
+    if (front in found.ours.fronts or back in found.theirs.fronts) and found.is_of_one:
+        return True
+    if front and is_place(front[-1]) and found.sources != found.theirs.entries:
+        return True
+    lost = {key[0] for _, key in found.theirs.rows if not isinstance(key[0], str) and key[0][0] == OF}
+    return _may_be_renamed(found) or (bool(back) and not lost <= {key[0] for _, _, key in found.met})
+
+
+def _may_be_renamed(found: Alignment) -> bool:
+    """Say whether as many layers would meet below another root of the other side: that may be the one that is set aside, renamed."""
+    front, back = found.root
+    sides = [(found.ours, found.theirs)] * (not says_nothing(front, found.theirs.full))
+    sides += [(found.theirs, found.ours)] * (not says_nothing(back, found.ours.full))
+    return any(_most_deeper(side, other) >= len({key[:-1] for _, _, key in found.met}) for side, other in sides)
+
+
+def _most_deeper(side: Below, other: Below) -> int:
+    """Return how many layers of the other side meet at most below a beginning of the names of a side."""
+    deeper: dict[Key, set[Key]] = defaultdict(set)
+    for _, key in side.rows:
+        for i in range(1, len(key) - 1):
+            if (
+                isinstance(key[i], str)
+                and key[i] != VARIABLES
+                and not CELL.fullmatch(str(key[i]))
+                and key[i:] in other.index
+            ):
+                deeper[key[:i]].add(key[i:-1])
+    return max(map(len, deeper.values()), default=0)
+
+
+def rivals_of(found: Sequence[Alignment], are_alike: AreAlike) -> Iterator[Alignment]:
+    """Yield the alignments that contest the first.
+
+    One further down does not, which explains a part of what that explains; nor does one that cuts off the beginnings of
+    names that meet whole, and were all chosen, if it is not evident or all of the file meets so.
+    """
+    best = found[0]
+    everything = best.sources == best.theirs.entries
+    whole = {s for t, s, key in best.met if is_said(key) and are_alike(t, s)}
+    for each in found[1:]:
+        is_further = each.ours.entries <= best.ours.entries and each.theirs.entries <= best.theirs.entries
+        is_cut = (everything or not each.is_evident) and len(each.root[0]) > len(best.root[0]) and each.sources <= whole
+        if not (is_further or is_cut):
+            yield each
