@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from partial_restore._keys import unprivate
 from partial_restore._places import snake_case
 
 
@@ -76,7 +77,7 @@ def foreign_backend() -> str:
 def automatic_base(layer: Any) -> str | None:
     """Return what Keras numbers the names of this layer's class with, if this layer's name is such a name."""
     base = snake_case(type(layer).__name__)
-    return base if re.fullmatch(rf"{re.escape(base)}(_\d+)?", layer.name) else None
+    return base if re.fullmatch(rf"{re.escape(base)}(_\d+)?", unprivate(layer.name)) else None
 
 
 def containers(layer: Any) -> Iterator[tuple[str, Any]]:

@@ -204,8 +204,21 @@ def _position(name: Name, i: int, bases: Collection[str]) -> tuple[str, int] | N
         return OF, int(place[1])
     numbered = _NUMBERED.fullmatch(segment)
     if numbered and _is_automatic(numbered[1], bases):
-        return _SAME.get(numbered[1], numbered[1]), int(numbered[2])
-    return (_SAME.get(segment, segment), -1) if _is_automatic(segment, bases) else None
+        return _kind(numbered[1]), int(numbered[2])
+    return (_kind(segment), -1) if _is_automatic(segment, bases) else None
+
+
+def _kind(base: str) -> str:
+    return _SAME.get(base) or unprivate(base)
+
+
+def unprivate(name: str) -> str:
+    """Return the name of a private class without what Keras 2 puts before it.
+
+    >>> unprivate("private__net"), unprivate("private_net")
+    ('__net', 'private_net')
+    """
+    return name.removeprefix("private") if name.startswith("private__") else name
 
 
 def may_be_automatic(name: Name, bases: Collection[str]) -> bool:
@@ -215,7 +228,7 @@ def may_be_automatic(name: Name, bases: Collection[str]) -> bool:
 
 def _is_automatic(base: str, bases: Collection[str]) -> bool:
     """Say whether Keras counts with this name; the halves of a bidirectional layer are called after its layer."""
-    return base in bases or (base.startswith(HALVES) and base.partition("_")[2] in bases)
+    return unprivate(base) in bases or (base.startswith(HALVES) and base.partition("_")[2] in bases)
 
 
 def is_said(key: Key) -> bool:

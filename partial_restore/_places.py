@@ -56,8 +56,10 @@ def names_of_place(
         label = _label(at, i, labels, layout)
         place = ("", order[at]) if at in order else (base_of(segment), int(_number(segment) or 0))
         if members[i]:
-            is_open = label and layout.labelled == "lists" and not is_of_models(at)
-            choices.append([(each, False, place) for each in ([label, segment] if is_open else [label or segment])])
+            is_open = label and layout.labelled == "lists" and (not is_of_models(at) or _is_untold(at, layout))
+            choices.append(
+                [(each, False, place) for each in (_either(label, segment) if is_open else [label or segment])]
+            )
         elif members[i] is False:
             choices.append(
                 [(segment.lstrip("_"), True, None)]
@@ -84,6 +86,17 @@ def _label(group: Group, i: int, labels: Mapping[Group, str], layout: Layout) ->
     return labels.get(group, "") if is_known else ""
 
 
+def _is_untold(at: Group, layout: Layout) -> bool:
+    """Say whether a file may have no name for a layer in this list; what is around may have been wrapped and counted otherwise."""
+    home = classes_of(at[:-1])
+    return any(home[-len(untold) :] == untold for untold in layout.untold)
+
+
+def _either(label: str, segment: str) -> Sequence[str]:
+    """Return what a layer is called in a list of which the names may be known: an automatic name is a number, as its place is."""
+    return [segment] if base_of(label) == base_of(segment) else [label, segment]
+
+
 def _may_be_place(segment: str, label: str, layout: Layout) -> bool:
     """Say whether a segment may be the class of a layer that is called so: ``fc`` is not that of ``dense_3``."""
     base = base_of(label)
@@ -95,6 +108,10 @@ def _may_be_place(segment: str, label: str, layout: Layout) -> bool:
 def _classes(groups: frozenset[Group]) -> frozenset[str]:
     """Return the classes of layers that a file has in lists of models."""
     return frozenset(base_of(each) for group in groups for above, each in itertools.pairwise(group) if above == LAYERS)
+
+
+def classes_of(group: Group) -> Group:
+    return tuple(map(base_of, group))
 
 
 def base_of(segment: str) -> str:
@@ -110,7 +127,7 @@ def _number(segment: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def snake_case(name: str) -> str:
-    """Return the name of a class as Keras spells it in automatic names (``keras.src.utils.naming``).
+    """Return the name of a class as Keras 3 spells it in automatic names (``keras.src.utils.naming``).
 
     >>> snake_case("Conv2D"), snake_case("BatchNormalization"), snake_case("MyNet")
     ('conv2d', 'batch_normalization', 'my_net')

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from families import ARCHITECTURES, FAMILIES, Artefact, Called, named, unnamed
 
 import partial_restore as pr
@@ -426,3 +427,56 @@ def test_the_families_differ_as_the_table_says(layer: str, tmp_path: Path) -> No
         path = tf.train.Checkpoint(made).write(str(tmp_path / k.__name__))
         assert name in called
         assert f"{key}/.ATTRIBUTES/VARIABLE_VALUE" in dict(tf.train.list_variables(path))
+
+
+class _Encoder(tf_keras.Model):  # type: ignore[misc]
+    """A model of which a configuration tells no layers."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.first, self.second = (tf_keras.layers.Dense(4, name=each) for each in ("first", "second"))
+
+    def call(self, x: Any) -> Any:
+        return self.second(self.first(x))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+def _with_heads(*heads: str) -> Any:
+    inputs = tf_keras.Input([4])
+    x = _Encoder("encoder")(inputs)
+    for head in heads:
+        x = tf_keras.layers.Dense(4, bias_initializer="uniform", name=head)(x)
+    return tf_keras.Model(inputs, x)
+
+
+@pytest.mark.parametrize("heads", [["mid", "new"], ["out", "mid"]], ids=["another head", "swapped heads"])
+def test_the_names_of_an_archive_count_beside_a_model_of_which_it_has_none(heads: list[str], tmp_path: Path) -> None:
+    saved, model = _with_heads("mid", "out"), _with_heads(*heads)
+    saved.save(tmp_path / "model.keras")
+    pr.restore_subset(model, tmp_path / "model.keras")
+    for name in ("encoder", *(each for each in heads if each != "new")):
+        pairs = zip(model.get_layer(name).get_weights(), saved.get_layer(name).get_weights(), strict=True)
+        assert all(np.array_equal(*pair) for pair in pairs), name
+    if "new" in heads:
+        assert not np.array_equal(model.get_layer("new").get_weights()[1], saved.get_layer("out").get_weights()[1])
+
+
+def _private(k: Any, count: int) -> Any:
+    """Return layers of a class for which Keras 2 makes up other names than Keras 3 does, as it begins with an underscore."""
+    cls = type("_Dense", (k.layers.Dense,), {})
+    return k.Sequential([k.layers.Input([4]), *(cls(4, bias_initializer="uniform") for _ in range(count))])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("writer", WRITERS)
+def test_the_names_of_private_classes_are_made_up_too(writer: str, family: str, tmp_path: Path) -> None:
+    module, write = WRITERS[writer]
+    saved = _private(FAMILIES[module], 2)
+    path = write(saved, tmp_path)
+    model = _private(FAMILIES[family], 2)
+    pr.restore_subset(model, path)
+    assert all(np.array_equal(*pair) for pair in zip(model.get_weights(), saved.get_weights(), strict=True))
+    with pytest.raises((pr.AmbiguousError, pr.NothingLoadedError)):
+        pr.restore_subset(_private(FAMILIES[family], 3), path)

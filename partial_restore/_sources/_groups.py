@@ -16,8 +16,17 @@ from typing import Any
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
-from partial_restore._keys import VARIABLES
-from partial_restore._places import LAYERS, Group, base_of, is_of_models, members_of, names_of_place, snake_case
+from partial_restore._keys import VARIABLES, unprivate
+from partial_restore._places import (
+    LAYERS,
+    Group,
+    base_of,
+    classes_of,
+    is_of_models,
+    members_of,
+    names_of_place,
+    snake_case,
+)
 from partial_restore._sources._files import head_of, opened, size_of, start_of
 from partial_restore._sources._hdf5 import Array, Hdf5, text
 from partial_restore._sources._kinds import WEIGHTS
@@ -45,13 +54,20 @@ class GroupsSource:
         labels = {place: name for place, name, _ in members if name is not None}
         self._trained = {place: is_trained for place, _, is_trained in members}
         self._optimizer = _optimizer_of(config or {})
-        listed = {group[: i + 1] for group in groups for i in range(1, len(group)) if is_of_models(group[: i + 1])}
-        is_told = bool(listed) and listed <= self._trained.keys()  # TensorFlow 2.12 numbered layers otherwise.
+        homes: dict[Group, set[Group]] = {}
+        for group in groups:
+            for at in (group[: i + 1] for i in range(1, len(group)) if is_of_models(group[: i + 1])):
+                homes.setdefault(at[:-1], set()).add(at)
+        told = {home for home in homes if any(at[:-1] == home for at in self._trained)}
+        is_told = bool(told) and all(
+            homes[home] <= self._trained.keys() for home in told
+        )  # TensorFlow 2.12 numbered layers otherwise.
         self._order = {place: i for i, place in enumerate(self._trained)} if is_told else {}
         if self._labels:
             self.layout = Layout("groups", "all", groups)
-        elif is_told and listed & labels.keys():
-            self._labels, self.layout = labels, Layout("groups", "lists", groups)
+        elif is_told and any(homes[home] & labels.keys() for home in told):
+            untold = frozenset(map(classes_of, homes.keys() - told))
+            self._labels, self.layout = labels, Layout("groups", "lists", groups, untold=untold)
         else:
             self.layout = Layout("groups", "none", groups)
 
@@ -106,7 +122,7 @@ class GroupsSource:
 
 def _place(key: str) -> Group:
     """Return the group of the layer that has the array; TensorFlow 2.12 called the list of layers otherwise."""
-    return tuple(LAYERS if each == _OLD_LAYERS else each for each in key.split("/")[:-2])
+    return tuple(LAYERS if each == _OLD_LAYERS else unprivate(each) for each in key.split("/")[:-2])
 
 
 def open_weights(path: str) -> GroupsSource:
