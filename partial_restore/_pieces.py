@@ -22,7 +22,8 @@ class Piece:
     """A variable that an optimizer keeps in a graph of objects, by nodes: of which optimizer, and of which variable.
 
     ``word`` is what it is called, empty where the graph does not say whose it is; ``owner`` is None also of what the
-    optimizer has once. ``called`` is the optimizer by its own name, ``family`` its class, ``fronts`` the paths to it.
+    optimizer has once. ``called`` is the optimizer by its own name, ``family`` its class, ``fronts`` the paths to it, ``lists``
+    the attributes in which it keeps the state of variables, in order.
     """
 
     optimizer: int
@@ -31,13 +32,14 @@ class Piece:
     owner: int | None = None
     family: str = ""
     fronts: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
 
     def state(self, keys: Mapping[int, str]) -> State:
         """Return the state that it is, by the keys of the variables."""
         owner = None if self.owner is None else keys.get(self.owner)
         kind = kind_of(self.family, self.word) if self.owner is None or owner is not None else ""
         names = (*self.fronts, self.called) if self.called else self.fronts
-        return State(kind, self.family, names, owner)
+        return State(kind, self.family, names, owner, self.lists)
 
 
 def pieces_of_graph(
@@ -56,7 +58,8 @@ def pieces_of_graph(
                 held.setdefault(leaf, piece)
         family = family_of(node.kind) if node.kind else _family(held.values())
         name = _most(piece.called for piece in held.values() if piece.owner is None or not node.slots)
-        found |= {leaf: replace(piece, family=family, called=name) for leaf, piece in held.items()}
+        lists = tuple(segment for segment, child in node.children if segment not in _LISTS and nodes[child].is_list)
+        found |= {leaf: replace(piece, family=family, called=name, lists=lists) for leaf, piece in held.items()}
     return found
 
 

@@ -124,6 +124,10 @@ class _Kept:
         return frozenset(kind for owner, kind in self.held if owner is not None)
 
     @cached_property
+    def lists(self) -> tuple[str, ...]:
+        return max((state.lists for state in self.states.values()), default=())
+
+    @cached_property
     def untold(self) -> Mapping[tuple[int, ...], Sequence[Entry]]:
         """The state of which its side does not tell what it is, by shape."""
         return _grouped((entry.shape, entry) for entry, state in self.states.items() if not state.kind)
@@ -231,7 +235,8 @@ def _optimizers(entries: Sequence[Entry]) -> list[_Kept]:
 def _are_alike(ours: _Kept, theirs: _Kept) -> bool:
     """Say whether two optimizers are of one class, so that their state means the same.
 
-    Where only a name that a person chose tells of the class, both must bear it and keep the same kinds of state.
+    Where only a name that a person chose tells of the class, both must bear it and keep the same kinds of state, in attributes
+    of the same names, in one order, as far as these are known.
     """
     if ours.family == theirs.family and ours.family:
         return True
@@ -239,4 +244,6 @@ def _are_alike(ours: _Kept, theirs: _Kept) -> bool:
     if not theirs.family:
         return not kinds and not ours.kinds
     called = {family_of(name) for name in ours.names}
+    if ours.lists and theirs.lists and ours.lists != theirs.lists:
+        return False
     return not is_known(theirs.family) and theirs.family in called and kinds == ours.kinds

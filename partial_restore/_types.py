@@ -62,12 +62,14 @@ class State:
 
     ``kind`` is what it means to the ``family`` of optimizers (empty if its side does not tell), ``optimizer`` how its
     side calls the one that keeps it, ``owner`` the key of the variable to which it belongs; None for what an optimizer has once.
+    ``lists`` are the attributes in which that optimizer keeps its state, in order, if its side tells.
     """
 
     kind: str
     family: str
     optimizer: tuple[str, ...] = ()
     owner: str | None = None
+    lists: tuple[str, ...] = ()
 
 
 class Entry(NamedTuple):

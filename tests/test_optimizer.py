@@ -227,6 +227,9 @@ def test_same_state_under_another_word_is_known(old: Make, new: Make, tmp_path: 
         (KERAS_3["rmsprop"], keras.optimizers.Adam),
         (keras.optimizers.Nadam, keras.optimizers.Adam),
         (lambda: keras.optimizers.Adam(name="mine"), lambda: keras.optimizers.SGD(momentum=0.9, name="mine")),
+        (lambda: keras.optimizers.Adam(name="mine"), lambda: keras.optimizers.RMSprop(momentum=0.9, name="mine")),
+        (lambda: keras.optimizers.SGD(momentum=0.9, name="mine"), lambda: keras.optimizers.Lion(name="mine")),
+        (lambda: tf_keras.optimizers.Adam(name="mine"), lambda: tf_keras.optimizers.Adamax(name="mine")),
     ],
 )
 def test_state_of_another_optimizer_is_not_taken_for_this_ones(old: Make, new: Make, tmp_path: Path) -> None:
