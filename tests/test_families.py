@@ -480,3 +480,21 @@ def test_the_names_of_private_classes_are_made_up_too(writer: str, family: str, 
     assert all(np.array_equal(*pair) for pair in zip(model.get_weights(), saved.get_weights(), strict=True))
     with pytest.raises((pr.AmbiguousError, pr.NothingLoadedError)):
         pr.restore_subset(_private(FAMILIES[family], 3), path)
+
+
+@pytest.mark.parametrize("write", [families.legacy_weights, families.legacy_model], ids=["weights", "model"])
+def test_layers_that_got_other_names_after_they_were_built(write: families.Write, tmp_path: Path) -> None:
+    def renamed() -> Any:
+        body = tf_keras.Sequential([tf_keras.layers.Dense(4, bias_initializer="uniform", name=name) for name in "ab"])
+        body.build([None, 4])
+        x = inputs = tf_keras.Input([4])
+        for layer in body.layers:
+            layer._name = f"left_{layer.name}"
+            x = layer(x)
+        return tf_keras.Model(inputs, tf_keras.layers.Dense(4, name="head")(x))
+
+    saved = renamed()
+    path = write(saved, tmp_path)
+    model = renamed()
+    pr.restore_subset(model, path)
+    assert all(np.array_equal(*pair) for pair in zip(model.get_weights(), saved.get_weights(), strict=True))

@@ -49,7 +49,8 @@ def _called_otherwise(held: Sequence[Held], graph: Graph, layout: Layout) -> lis
         short = graph.layer_names(held, keeps="top")
         renamed = [_renamed(each, names.get(id(each.variable), ()), is_more=False) for each in held]
         return [
-            _called(each, ops=tuple(short.get(id(each.variable), ())), frozen=not _is_trained(each)) for each in renamed
+            _called(each, ops=(*short.get(id(each.variable), ()), *_old_name(each)), frozen=not _is_trained(each))
+            for each in renamed
         ]
     names = _stored_names(graph, layout)
     return [_of_class(_renamed(each, names.get(id(each.variable), ()), is_more=False)) for each in held]
@@ -59,6 +60,18 @@ def _op_name(held: Held) -> tuple[Name, ...]:
     """Return the name that TensorFlow gave a layer's variable, if the layer is one of Keras 2."""
     is_plain = held.owner is not None and held.handle is held.variable
     return (name_of(held.variable.name.removesuffix(":0")),) if is_plain else ()
+
+
+def _old_name(held: Held) -> Iterator[Name]:
+    """Yield what Keras 2 calls a variable in HDF5 if its layer got another name (``layer._name``) after it was built."""
+    for name in _op_name(held):
+        if len(name.segments) == 2 and held.owner.name != name.segments[0]:
+            top = held.entry.paths[0]
+            yield Name(
+                (top.segments[0], *name.segments),
+                (False, False, True),
+                (*top.places[:1], None, None) if top.places else (),
+            )
 
 
 def _is_trained(held: Held) -> bool:
