@@ -13,7 +13,12 @@ from partial_restore._keras import families
 
 def class_of(thing: object) -> str:
     """Return the class of an optimizer of either Keras, or an empty string."""
-    return type(thing).__name__ if _is_optimizer(thing) else ""
+    return type(_inner(thing)).__name__ if _is_optimizer(thing) else ""
+
+
+def _inner(optimizer: Any) -> Any:
+    """Return the optimizer that one of Keras 2 stands for: that for mixed precision keeps what the one within keeps."""
+    return getattr(optimizer, "_trackable", optimizer)
 
 
 def _is_optimizer(thing: object) -> bool:
@@ -34,7 +39,7 @@ def _is_class_of_optimizers(cls: Any) -> bool:
 def is_unbuilt(thing: Any) -> bool:
     """Say whether a thing is an optimizer that has not made its state yet."""
     marks = ("_hypers_created", "built", "_built")  # Of tf.keras up to 2.10, of Keras 3, of tf.keras since.
-    return _is_optimizer(thing) and not any(getattr(thing, mark, False) for mark in marks)
+    return _is_optimizer(thing) and not any(getattr(_inner(thing), mark, False) for mark in marks)
 
 
 def slots(thing: Any, variables: Sequence[Any]) -> Iterator[tuple[Any, str, Any]]:

@@ -32,6 +32,8 @@ _NEW_LAYERS = {
     "prelu": "p_re_lu",
 }
 _OPTIMIZER = "optimizer_weights/"
+_SCALED = "lossscale"
+"""The class of the optimizer of Keras 3 that scales the loss for another one."""
 _ONCE = ("iteration", "iterations", "iter", "learning_rate")
 _GATES = {frozenset("ifco"): "ifco", frozenset("zrh"): "zrh"}
 """The gates of LSTM and GRU in the order in which Keras 2 keeps them side by side."""
@@ -169,10 +171,15 @@ def _with_gates_joined(weights: Sequence[_Weight]) -> list[_Weight]:
 
 
 def _family(training_config: str) -> str:
-    """Return the class of the optimizer as a whole model's file tells it; it is read as data, nothing is made of it."""
+    """Return the class of the optimizer as a whole model's file tells it; it is read as data, nothing is made of it.
+
+    That for mixed precision is around the one that keeps state of variables.
+    """
     with suppress(ValueError, RecursionError, KeyError, TypeError):
-        config = json.loads(training_config)
-        return family_of(str(config["optimizer_config"]["class_name"]).rpartition(">")[2])
+        optimizer = json.loads(training_config)["optimizer_config"]
+        inner = optimizer["config"].get("inner_optimizer")
+        name = str((inner or optimizer)["class_name"])
+        return family_of(name.rpartition(">")[2])
     return ""
 
 
@@ -185,11 +192,14 @@ def _states(arrays: Iterable[str], weights: Mapping[str, _Weight], family: str) 
     family = family or (told.pop() if len(told) == 1 else "")
     found: dict[str, tuple[str, State]] = {}
     for key, spelled in read.items():
-        last = names[key].rpartition("/")[2]
+        scope, _, last = names[key].rpartition("/")
         if spelled:
             kind = kind_of(family, spelled.word)
             shown = weights[spelled.owner].names[0].text
             found[key] = f"optimizer/{shown}/{kind}", State(kind, family, ("optimizer",), spelled.owner)
+        elif family_of(scope) == _SCALED:
+            kind = kind_of("", last)
+            found[key] = f"optimizer/{scope}/{kind}", State(kind, _SCALED, ("optimizer", scope))
         elif last in _ONCE:
             kind = kind_of(family, last)
             found[key] = f"optimizer/{kind}", State(kind, family, ("optimizer",))
