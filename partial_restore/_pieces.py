@@ -53,7 +53,7 @@ def pieces_of_graph(
     for i in sorted(optimizers):
         node = nodes[i]
         held: dict[int, Piece] = {}
-        for leaf, piece in _pieces(nodes, i, called):
+        for leaf, piece in _pieces(nodes, i, optimizers, called):
             if leaf in leaves and leaf not in variables:
                 held.setdefault(leaf, piece)
         family = family_of(node.kind) if node.kind else _family(held.values())
@@ -79,8 +79,10 @@ def _most(names: Iterable[str]) -> str:
     return times.most_common(1)[0][0] if times else ""
 
 
-def _pieces(nodes: Sequence[Node], optimizer: int, called: Called[int]) -> Iterator[tuple[int, Piece]]:
-    """Yield what an optimizer keeps: beside the variables (TensorFlow up to 2.10), as attributes, in lists."""
+def _pieces(
+    nodes: Sequence[Node], optimizer: int, optimizers: Collection[int], called: Called[int]
+) -> Iterator[tuple[int, Piece]]:
+    """Yield what an optimizer keeps: beside the variables (TensorFlow up to 2.10), as attributes and those of these, in lists."""
     node = nodes[optimizer]
     for owner, word, state in node.slots:
         yield state, _slot(nodes, optimizer, owner, word, state)
@@ -89,6 +91,9 @@ def _pieces(nodes: Sequence[Node], optimizer: int, called: Called[int]) -> Itera
     for segment, child in node.children:
         if segment not in _LISTS and not nodes[child].children:
             yield child, Piece(optimizer, segment.strip("_"), _above(nodes[child].full_name or ""))
+        elif child not in optimizers and segment not in _LISTS and not nodes[child].is_list:
+            once = (each for each in nodes[child].children if not nodes[each[1]].children)
+            yield from ((leaf, Piece(optimizer, f"{segment}_{name}", "")) for name, leaf in once)
     for segment, each in lists.items():
         if segment not in _LISTS:
             members = _members(each)

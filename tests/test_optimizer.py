@@ -41,6 +41,10 @@ TF_KERAS: dict[str, Make] = {
     "adam of tf.keras": tf_keras.optimizers.Adam,
     "sgd of tf.keras": lambda: tf_keras.optimizers.SGD(0.1, momentum=0.9),
     "rmsprop of tf.keras": lambda: tf_keras.optimizers.RMSprop(momentum=0.5, centered=True),
+    "scaled loss of tf.keras": lambda: tf_keras.mixed_precision.LossScaleOptimizer(tf_keras.optimizers.Adam()),
+    "scaled loss of legacy adam": lambda: tf_keras.mixed_precision.LossScaleOptimizer(
+        tf_keras.optimizers.legacy.Adam()
+    ),
     "legacy adam": lambda: tf_keras.optimizers.legacy.Adam(amsgrad=True),
     "legacy sgd": lambda: tf_keras.optimizers.legacy.SGD(0.1, momentum=0.9),
     "legacy rmsprop": lambda: tf_keras.optimizers.legacy.RMSprop(momentum=0.5, centered=True),
@@ -78,6 +82,9 @@ def everything(model: Any) -> Iterator[Any]:
     """Yield all variables of a model and its optimizer."""
     optimizer = model.optimizer
     yield from model.variables
+    if hasattr(scale := getattr(optimizer, "_loss_scale", None), "_current_loss_scale"):
+        yield from (scale._current_loss_scale, scale._counter)
+        optimizer = optimizer.inner_optimizer
     if hasattr(optimizer, "get_slot_names"):
         yield from (*optimizer.variables(), *(v for v in optimizer._hyper.values() if isinstance(v, tf.Variable)))
         return
@@ -157,7 +164,7 @@ EDITED = {
     f"{name}, {kind}": (EVERY[name], save)
     for kind, save, names in (
         ("checkpoint", checkpoint, ("amsgrad and average", "rmsprop", "adam of tf.keras", "legacy adam")),
-        ("h5", whole(".h5"), ("amsgrad and average", "legacy adam")),
+        ("h5", whole(".h5"), ("amsgrad and average", "legacy adam", "scaled loss", "scaled loss of tf.keras")),
         ("keras", whole(".keras"), ("rmsprop", "adam of tf.keras")),
     )
     for name in names
