@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from partial_restore._align import Alignment, AreAlike
 from partial_restore._below import Below
-from partial_restore._keys import CELL, OF, VARIABLES, Key, Row, is_place, is_said
+from partial_restore._keys import CELL, OF, VARIABLES, Key, Prefix, Row, is_place, is_said
 from partial_restore._roots import says_nothing
 
 
@@ -43,9 +43,14 @@ def _is_shared(found: Alignment) -> bool:
 def _may_be_renamed(found: Alignment) -> bool:
     """Say whether as many layers would meet below another root of the other side: that may be the one that is set aside, renamed."""
     front, back = found.root
-    sides = [(found.ours, found.theirs)] * (not says_nothing(front, found.theirs.full))
-    sides += [(found.theirs, found.ours)] * (not says_nothing(back, found.ours.full))
+    sides = [(found.ours, found.theirs)] * _says_something(front, found.theirs)
+    sides += [(found.theirs, found.ours)] * _says_something(back, found.ours)
     return any(_most_deeper(side, other) >= len({key[:-1] for _, _, key in found.met}) for side, other in sides)
+
+
+def _says_something(root: Prefix, side: Below) -> bool:
+    """Say whether a root had a name, be it one that the file lost."""
+    return any(map(is_place, root)) or not says_nothing(root, side.full)
 
 
 def _most_deeper(side: Below, other: Below) -> int:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from partial_restore._keys import AUTOMATIC, VARIABLES
+from partial_restore._keys import AUTOMATIC
 from partial_restore._types import Entry, Match, Outcome
 
 NUMBERED = "same number, of as many"
@@ -86,8 +86,8 @@ def _doubt(match: Match, layers: _Layers) -> str:
         return ""
     if _is_of_another_class(match.target, source):
         return f"its layer is a {source.layer} in the checkpoint, a {match.target.layer} in the model"
-    if _is_numbered(source) and len(wrong.source.shape) != len(wrong.target.shape):
-        return f"the file only numbers the variables of a layer, and {wrong.target.name} has other dimensions"
+    if len(wrong.source.shape) != len(wrong.target.shape):
+        return f"its layer is another one: {wrong.target.name} has other dimensions"
     if match.reason == NUMBERED:
         return f"its layer is known by a number only, and {wrong.target.name} has another shape"
     return ""
@@ -100,11 +100,6 @@ def _is_unlike(target: Entry, source: Entry) -> bool:
 def _is_of_another_class(target: Entry, source: Entry) -> bool:
     """Say whether both layers are of classes of Keras, and not of one."""
     return source.layer != target.layer and {source.layer, target.layer} <= AUTOMATIC
-
-
-def _is_numbered(source: Entry) -> bool:
-    """Say whether only a number tells which of its layer's variables a tensor is."""
-    return bool(source.paths) and VARIABLES in source.paths[0].segments
 
 
 def _lacking(matches: Sequence[Match]) -> Mapping[_Layer, Collection[str]]:

@@ -78,6 +78,8 @@ def _but_moved(
 
     def has_moved(claim: Claim) -> bool:
         t, s = claim.target, claim.source
+        if by_path.wrapped and t in placed and t not in by_path.wrapped:
+            return True
         if claim.grade is Grade.NUMBERED:
             return t in by_path.moved
         if claim.grade is not Grade.NAMED or t not in placed or s in unplaced:

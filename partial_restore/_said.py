@@ -29,7 +29,8 @@ class Said:
     the tensors of which a name is ``told`` in full; the variables and tensors of one shape that roots leave ``open``;
     the variables whose layers ``moved`` among others, so that their numbers tell nothing; all ``pairs`` that meet;
     the variables that are ``unsure``, of which numbers tell nothing; and of tensors ``within`` layers of which only the number is
-    known the variable that has the name of the layer itself as well.
+    known the variable that has the name of the layer itself as well. Those that are ``wrapped`` lie in the
+    inner model that the saved one is now.
     """
 
     claims: Sequence[Claim] = ()
@@ -42,6 +43,7 @@ class Said:
     pairs: frozenset[tuple[int, int]] = frozenset()
     unsure: Collection[int] = frozenset()
     within: Mapping[int, int] = field(default_factory=dict)
+    wrapped: Collection[int] = frozenset()
 
     @cached_property
     def named(self) -> set[tuple[int, int]]:
@@ -84,6 +86,7 @@ def said_by(kind: Kind, sides: Sides) -> Said:
         best.pairs,
         unsure,
         {s: t for t, s, key in best.met if not is_said(key) and _is_of_named_layer(key)},
+        best.ours.entries if best.root[1] else (),
     )
 
 

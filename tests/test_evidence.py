@@ -647,6 +647,24 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"top/w": "top/w", "fc/new/out/w": AMBIGUOUS},
     ),
+    "a model was wrapped, and a new layer is called as one of it to which only a given name leads": (
+        [*map(nameless, ("net/a/w", "net/b/w")), inner("head/w", "head/w", 2)],
+        [*map(nameless, ("a/w", "b/w")), tensor("x/head/w")._replace(paths=())],
+        {},
+        {"net/a/w": "a/w", "net/b/w": "b/w", "head/w": AMBIGUOUS},
+    ),
+    "a layer of a model whose name the file lost, and a new one that is called so": (
+        [inner("other/w", "other/w", 1), inner("fc/w", "fc/w", 2), inner("v/fc/w", "fc/w", 3, 1)],
+        [rooted("model/sep/w"), rooted("model/2 of 2/fc/w")],
+        {},
+        {"other/w": MISSING, "fc/w": AMBIGUOUS, "v/fc/w": MISSING},
+    ),
+    "a bias of a layer whose kernel has other dimensions": (
+        [attribute("fc/kernel", shape=(4, 4)), attribute("fc/bias"), attribute("out/w")],
+        [attribute("fc/kernel", shape=(1, 4, 4)), attribute("fc/bias"), attribute("out/w")],
+        {},
+        {"fc/kernel": MISMATCHED, "fc/bias": MISMATCHED, "out/w": "out/w"},
+    ),
     "a rule that spells out one of several numbers": (
         [layer("dense_3/w"), layer("dense_4/w"), layer("conv1d/w")],
         [layer("dense/w"), layer("dense_1/w"), layer("dense_2/w"), layer("conv1d/w")],
