@@ -20,10 +20,19 @@ def nearest(text: str, names: Iterable[str]) -> list[str]:
 
 
 def suggested_rename(matches: Sequence[Match]) -> str:
-    """Return a rename that pairs the undecided in their order, each tensor once, for the user to check and paste."""
+    """Return a rename that pairs the undecided, each tensor once, for the user to check and paste.
+
+    What has fewest candidates goes first, then what comes first by name.
+
+    >>> from partial_restore._types import Entry, Outcome, name_of
+    >>> head, inner = (Entry(name, (name_of(name),), (), (), "float32") for name in ("dense_1/w", "net/dense/w"))
+    >>> one, two = (Entry(name, (name_of(name),), (), (), "float32") for name in ("dense/w", "dense_1/w"))
+    >>> suggested_rename([Match(head, Outcome.AMBIGUOUS, "", None, (one, two)), Match(inner, Outcome.AMBIGUOUS, "", None, (one,))])
+    "{'dense': 'net/dense', 'dense_1': 'dense_1'}"
+    """
     candidates = {entry.name for match in matches for entry in match.candidates}
     pairs: dict[str, str | None] = {}
-    for match in sorted(matches, key=lambda match: _natural(match.target.name)):
+    for match in sorted(matches, key=lambda match: (len(match.candidates), _natural(match.target.name))):
         free = sorted({entry.name for entry in match.candidates} - pairs.keys(), key=_natural)
         if free:
             pairs[free[0]] = match.target.name
