@@ -7,16 +7,16 @@ settled for each variable. `docs/matching.md` argues why no single edit of a mod
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from partial_restore._keys import AUTOMATIC, may_be_automatic, uniquified
+from partial_restore._keys import AUTOMATIC, VARIABLES, may_be_automatic, uniquified
 from partial_restore._said import Said, said_by
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Settled, Tells, contested, filled, settled_by
 from partial_restore._shortened import but_short, but_shortened, but_within, contested_scopes, models_around
 from partial_restore._sides import Sides
-from partial_restore._types import Entry
+from partial_restore._types import Entry, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def pair(
     placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
     given = _but_moved(by_given, by_path, placed, unplaced, sides)
-    paths = _but_numbered(by_path, unplaced, sides)
+    paths = _but_renamed(_but_numbered(by_path, unplaced, sides), sides)
     by_op = said_by("ops", sides) if any(entry.ops for entry in targets) else Said()
     paths = but_shortened(paths, by_op, by_path, unplaced, sides)
     scoped = [*paths, *contested_scopes(given, by_path.claims, unplaced, sides)]
@@ -157,6 +157,34 @@ def _but_numbered(by_path: Said, unplaced: Collection[int], sides: Sides) -> Seq
     if len(numbered) < len(pairs):
         return by_path.claims
     return [claim.opened() if (claim.target, claim.source) in numbered else claim for claim in by_path.claims]
+
+
+def _but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
+    """Leave undecided a place in a list if both sides tell the names of the layers there, chosen ones, and they differ."""
+
+    def is_renamed(claim: Claim) -> bool:
+        target, source = sides.targets[claim.target], sides.sources[claim.source]
+        depth = _depth_below_list(target.paths[0].segments)
+        pairs = zip(_tails(target, depth, sides), _tails(source, depth, sides), strict=False)
+        return any(ours != theirs for pair in pairs for ours, theirs in zip(*pair, strict=True) if ours and theirs)
+
+    return [claim.opened() if claim.grade is Grade.NUMBERED and is_renamed(claim) else claim for claim in claims]
+
+
+def _depth_below_list(segments: Sequence[str]) -> int:
+    """Return how many segments a path has from its last place in a list on."""
+    places = [i for i, segment in enumerate(segments) if segment.isdecimal() and segments[i - 1] != VARIABLES]
+    return len(segments) - places[-1] if places else 0
+
+
+def _tails(entry: Entry, depth: int, sides: Sides) -> Iterator[list[str | None]]:
+    """Yield the ends of the given names, without what Keras may have made up."""
+    for name in entry.given:
+        if 1 < depth <= len(name.segments):
+            yield [
+                None if may_be_automatic(name_of(segment), sides.bases) else segment
+                for segment in name.segments[-depth:]
+            ]
 
 
 def _is_called_so(sides: Sides, t: int, s: int) -> bool:
