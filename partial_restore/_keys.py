@@ -59,6 +59,8 @@ HALVES = ("forward_", "backward_")
 """What the names of the layers in a bidirectional one begin with."""
 
 _NUMBERED = re.compile(r"(.+)_(\d+)")
+_MOST_NUMBER = 10**6
+"""No class has so many layers."""
 _PLACE = re.compile(r"(\d+) of (\d+)")
 OF = " of "
 """The kind of a place among all members of a layer list: what is known of a layer of which no name is."""
@@ -204,11 +206,20 @@ def _position(name: Name, i: int, bases: Collection[str]) -> tuple[str, int] | N
         return OF, int(place[1])
     numbered = _NUMBERED.fullmatch(segment)
     if numbered and _is_automatic(numbered[1], bases):
-        return _kind(numbered[1]), int(numbered[2])
-    return (_kind(segment), -1) if _is_automatic(segment, bases) else None
+        return _merged(numbered[1], int(numbered[2]), bases)
+    return (counted_as(segment), -1) if _is_automatic(segment, bases) else None
 
 
-def _kind(base: str) -> str:
+def _merged(base: str, number: int, bases: Collection[str]) -> tuple[str, int]:
+    """Return the kind and number of a position: ``block_2`` may be the third of a class or one of ``Block_2``, so these are counted together."""
+    numbered = _NUMBERED.fullmatch(base)
+    if numbered and _is_automatic(numbered[1], bases):
+        return _merged(numbered[1], int(numbered[2]) * _MOST_NUMBER + number, bases)
+    return counted_as(base), number
+
+
+def counted_as(base: str) -> str:
+    """Return the word that stands for all with which one class may be numbered."""
     return _SAME.get(base) or unprivate(base)
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from partial_restore._keys import AUTOMATIC, CONTAINER, VARIABLES
+from partial_restore._keys import AUTOMATIC, CONTAINER, VARIABLES, counted_as
 from partial_restore._types import Layout, Name, Place
 
 Group = tuple[str, ...]
@@ -87,14 +87,14 @@ def _label(group: Group, i: int, labels: Mapping[Group, str], layout: Layout) ->
 
 
 def _is_untold(at: Group, layout: Layout) -> bool:
-    """Say whether a file may have no name for a layer in this list; what is around may have been wrapped and counted otherwise."""
-    home = classes_of(at[:-1])
-    return any(home[-len(untold) :] == untold for untold in layout.untold)
+    """Say whether a file may have no name for a layer, or for all of its list; what is around may have been wrapped and counted otherwise."""
+    classes = classes_of(at)
+    return any(untold in (classes[-len(untold) :], classes[-len(untold) - 1 : -1]) for untold in layout.untold)
 
 
 def _either(label: str, segment: str) -> Sequence[str]:
     """Return what a layer is called in a list of which the names may be known: an automatic name is a number, as its place is."""
-    return [segment] if base_of(label) == base_of(segment) else [label, segment]
+    return [segment] if counted_as(base_of(label)) == counted_as(base_of(segment)) else [label, segment]
 
 
 def _may_be_place(segment: str, label: str, layout: Layout) -> bool:

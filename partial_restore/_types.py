@@ -123,7 +123,7 @@ class Layout:
     ``names``: as the model itself is called. ``ops``: as TensorFlow 1 names variables. ``objects``: by attributes, names of variables and what these tell of the
     layers, which may be less. ``layers``: by the names of layers alone (legacy HDF5 of Keras). ``groups``: by attributes, classes and places (HDF5 of Keras 3); there ``labelled`` says which of the places
     bear the layer's name, and ``groups`` are the paths that the file has. ``unnamed`` says whether there are layers of which it knows the place alone.
-    Of the lists that are ``untold``, which are known by classes, it knows no names though it does of others.
+    Of the lists, and of the layers in lists, that are ``untold``, which are known by classes, it knows no names though it does of others.
     """
 
     kind: Literal["names", "ops", "objects", "layers", "groups"] = "names"

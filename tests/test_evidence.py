@@ -665,6 +665,24 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"fc/kernel": MISMATCHED, "fc/bias": MISMATCHED, "out/w": "out/w"},
     ),
+    "a place in a list where another name stands now": (
+        [attribute("blocks/0/w", "net/a/w"), attribute("blocks/1/w", "net/new/w")],
+        [attribute("blocks/0/w", "net/a/w"), attribute("blocks/1/w", "net/b/w")],
+        {},
+        {"blocks/0/w": "blocks/0/w", "blocks/1/w": AMBIGUOUS},
+    ),
+    "a class that is called as the third of another one": (
+        [layer("block_1/w"), layer("block_2_1/w")],
+        [layer("block/w"), layer("block_2/w")],
+        {"automatic": frozenset({"block", "block_2"})},
+        {"block_1/w": "block/w", "block_2_1/w": "block_2/w"},
+    ),
+    "a class that is called as the third of another one, and one more of it": (
+        [layer("block/w"), layer("block_2/w"), layer("block_2_1/w")],
+        [layer("block/w"), layer("block_2/w")],
+        {"automatic": frozenset({"block", "block_2"})},
+        dict.fromkeys(["block/w", "block_2/w", "block_2_1/w"], AMBIGUOUS),
+    ),
     "a rule that spells out one of several numbers": (
         [layer("dense_3/w"), layer("dense_4/w"), layer("conv1d/w")],
         [layer("dense/w"), layer("dense_1/w"), layer("dense_2/w"), layer("conv1d/w")],

@@ -463,6 +463,60 @@ def test_the_names_of_an_archive_count_beside_a_model_of_which_it_has_none(heads
         assert not np.array_equal(model.get_layer("new").get_weights()[1], saved.get_layer("out").get_weights()[1])
 
 
+class _Named(tf_keras.layers.Layer):  # type: ignore[misc]
+    """A layer whose configuration does not tell its name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.inner = tf_keras.layers.Dense(4, bias_initializer="uniform")
+
+    def build(self, shape: Any) -> None:
+        self.inner.build(shape)
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        return self.inner(x)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+class _Around(tf_keras.Model):  # type: ignore[misc]
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def call(self, x: Any) -> Any:
+        return self.inner(x)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def _sequential_around_a_layer(name: str | None) -> Any:
+    layers = tf_keras.layers
+    return tf_keras.Sequential([layers.Input([4]), layers.Dense(4, name=name), _Named("encoder"), layers.Dense(4)])
+
+
+def _functional_in_subclassed_in_functional(name: str | None) -> Any:
+    x = inputs = tf_keras.Input([4])
+    inner = tf_keras.Model(inputs, tf_keras.layers.Dense(4)(tf_keras.layers.Dense(4)(x)))
+    outer = tf_keras.Input([4])
+    return tf_keras.Model(outer, tf_keras.layers.Dense(4)(_Around(inner)(tf_keras.layers.Dense(4, name=name)(outer))))
+
+
+@pytest.mark.parametrize("name", ["stem", None])
+@pytest.mark.parametrize("build", [_sequential_around_a_layer, _functional_in_subclassed_in_functional])
+def test_an_archive_that_tells_a_part_of_the_names_loads_completely(
+    build: Callable[[str | None], Any], name: str | None, tmp_path: Path
+) -> None:
+    saved = build(name)
+    saved.save(tmp_path / "model.keras")
+    model = build(name)
+    pr.restore_subset(model, tmp_path / "model.keras")
+    assert all(np.array_equal(*pair) for pair in zip(model.get_weights(), saved.get_weights(), strict=True))
+
+
 def _private(k: Any, count: int) -> Any:
     """Return layers of a class for which Keras 2 makes up other names than Keras 3 does, as it begins with an underscore."""
     cls = type("_Dense", (k.layers.Dense,), {})

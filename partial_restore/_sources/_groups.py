@@ -66,7 +66,7 @@ class GroupsSource:
         if self._labels:
             self.layout = Layout("groups", "all", groups)
         elif is_told and any(homes[home] & labels.keys() for home in told):
-            untold = frozenset(map(classes_of, homes.keys() - told))
+            untold = frozenset(map(classes_of, {*homes.keys() - told, *self._trained.keys() - labels.keys()}))
             self._labels, self.layout = labels, Layout("groups", "lists", groups, untold=untold)
         else:
             self.layout = Layout("groups", "none", groups)
