@@ -58,7 +58,7 @@ def pieces_of_graph(
                 held.setdefault(leaf, piece)
         family = family_of(node.kind) if node.kind else _family(held.values())
         name = _most(piece.called for piece in held.values() if piece.owner is None or not node.slots)
-        lists = tuple(segment for segment, child in node.children if segment not in _LISTS and nodes[child].is_list)
+        lists = tuple(segment for segment, child in node.children if segment not in _LISTS and _is_list(nodes[child]))
         found |= {leaf: replace(piece, family=family, called=name, lists=lists) for leaf, piece in held.items()}
     return found
 
@@ -102,6 +102,11 @@ def _pieces(
                 yield leaf, _listed(nodes, optimizer, leaf, segment, owners.get(place), called)
     for leaf in _members(lists.get("_variables")).values():
         yield leaf, _listed(nodes, optimizer, leaf, "", None, called)
+
+
+def _is_list(node: Node) -> bool:
+    """Say whether a node is a list, be it empty: Keras up to 3.3 does not let TensorFlow see what is in those of optimizers."""
+    return node.is_list or (not node.children and node.full_name is None)
 
 
 def _members(node: Node | None) -> dict[str, int]:
