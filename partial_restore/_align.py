@@ -78,11 +78,13 @@ def _is_above(root: Root, other: Root) -> bool:
 
 
 def _needs_no_root(best: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
-    """Say whether all of the file meets as it stands; by numbers alone, all of the model must meet as well."""
-    if best.root != ((), ()) or best.sources != _entries(theirs):
+    """Say whether all of the file meets as it stands; by numbers alone, or below a root that says nothing, all of the model must meet as well."""
+    if best.sources != _entries(theirs):
         return False
-    is_named = any(is_said(key) for _, _, key in best.met)
-    return is_named or len({t for t, _ in best.pairs}) == len(_entries(ours))
+    if best.root == ((), ()) and any(is_said(key) for _, _, key in best.met):
+        return True
+    is_plain = says_nothing(best.root[0], theirs) and says_nothing(best.root[1], ours)
+    return is_plain and len({t for t, _ in best.pairs}) == len(_entries(ours))
 
 
 def _is_exact(found: Alignment, ours: Sequence[Row], are_alike: AreAlike) -> bool:
