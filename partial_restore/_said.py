@@ -133,9 +133,14 @@ def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides
     new = set() if found.is_told else _unmet(found, sides)
     deeper = set() if found.is_told and not _is_short(found, sides) else _deeper(found, sides)
 
+    def is_deeper(t: int, key: Key) -> bool:
+        return (unnumbered(key), sides.targets[t].shape) in deeper
+
+    if not found.is_told:  # The file may be the model within.
+        is_loose = is_loose or any(is_deeper(t, key) for t, _, key in found.met)
+
     def is_doubtful(t: int, key: Key) -> bool:
-        shape = sides.targets[t].shape
-        is_new = (key[-1], shape) in new or (unnumbered(key), shape) in deeper
+        is_new = (key[-1], sides.targets[t].shape) in new or is_deeper(t, key)
         return is_loose or t in spread or is_new or is_below(key, wrong)
 
     for t, s, key in found.met:

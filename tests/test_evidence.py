@@ -683,6 +683,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {"automatic": frozenset({"block", "block_2"})},
         dict.fromkeys(["block/w", "block_2/w", "block_2_1/w"], AMBIGUOUS),
     ),
+    "a model without names in another one with as many layers, one of which is gone within": (
+        [*map(nameless, ("dense/w", "conv1d/w", "functional/dense_1/w"))],
+        [*map(nameless, ("dense/w", "conv1d/w"))],
+        {},
+        {"dense/w": AMBIGUOUS, "conv1d/w": AMBIGUOUS, "functional/dense_1/w": MISSING},
+    ),
     "a rule that spells out one of several numbers": (
         [layer("dense_3/w"), layer("dense_4/w"), layer("conv1d/w")],
         [layer("dense/w"), layer("dense_1/w"), layer("dense_2/w"), layer("conv1d/w")],
