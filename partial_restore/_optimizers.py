@@ -137,7 +137,7 @@ def states_of_keys(shapes: Mapping[str, Sequence[int]]) -> dict[str, State]:
     """Return the state that the optimizers of TensorFlow 1 keep, among all variables that are known by key and shape.
 
     >>> states_of_keys({"w": [2], "w/Adam": [2], "w/Adam_1": [2], "n/Adam": [3]})["w/Adam_1"]
-    State(kind='velocity', family='adam', optimizer=(), owner='w')
+    State(kind='velocity', family='adam', optimizer=(), owner='w', lists=())
     """
     found: dict[str, State] = {}
     for key in shapes:
