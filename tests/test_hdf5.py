@@ -535,6 +535,16 @@ def cudnn(folder: Path) -> Path:
     return folder / "cudnn.h5"
 
 
+@pytest.mark.parametrize("config", [[], {"class_name": "Adam"}, {"class_name": "Adam", "config": []}, 7])
+def test_a_training_config_of_another_form_tells_nothing(config: Any, tmp_path: Path) -> None:
+    source, target = stack(["a"]), stack(["a"])
+    path = legacy(source, tmp_path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["training_config"] = json.dumps({"optimizer_config": config})
+    pr.restore_subset(target, path)
+    assert_same(by_layer(target), by_layer(source))
+
+
 def test_an_lstm_of_cudnn_is_not_taken_for_another(tmp_path: Path) -> None:
     layers = [Layers.Input([4, 3]), Layers.LSTM(2, name="rnn_a"), Layers.Dense(1, name="out")]
 

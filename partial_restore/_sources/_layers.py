@@ -177,9 +177,9 @@ def _family(training_config: str) -> str:
     """
     with suppress(ValueError, RecursionError, KeyError, TypeError):
         optimizer = json.loads(training_config)["optimizer_config"]
-        inner = optimizer["config"].get("inner_optimizer")
-        name = str((inner or optimizer)["class_name"])
-        return family_of(name.rpartition(">")[2])
+        config = optimizer.get("config") if isinstance(optimizer, dict) else None
+        inner = config.get("inner_optimizer") if isinstance(config, dict) else None
+        return family_of(str((inner or optimizer)["class_name"]).rpartition(">")[2])
     return ""
 
 
