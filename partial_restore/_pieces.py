@@ -82,7 +82,7 @@ def _most(names: Iterable[str]) -> str:
 def _pieces(
     nodes: Sequence[Node], optimizer: int, optimizers: Collection[int], called: Called[int]
 ) -> Iterator[tuple[int, Piece]]:
-    """Yield what an optimizer keeps: beside the variables (TensorFlow up to 2.10), as attributes and those of these, in lists."""
+    """Yield what an optimizer keeps: beside the variables (TensorFlow up to 2.10), as attributes, in lists, and then what attributes keep of their own."""
     node = nodes[optimizer]
     for owner, word, state in node.slots:
         yield state, _slot(nodes, optimizer, owner, word, state)
@@ -91,9 +91,6 @@ def _pieces(
     for segment, child in node.children:
         if segment not in _LISTS and not nodes[child].children:
             yield child, Piece(optimizer, segment.strip("_"), _above(nodes[child].full_name or ""))
-        elif child not in optimizers and segment not in _LISTS and not nodes[child].is_list:
-            once = (each for each in nodes[child].children if not nodes[each[1]].children)
-            yield from ((leaf, Piece(optimizer, f"{segment}_{name}", "")) for name, leaf in once)
     for segment, each in lists.items():
         if segment not in _LISTS:
             members = _members(each)
@@ -102,6 +99,10 @@ def _pieces(
                 yield leaf, _listed(nodes, optimizer, leaf, segment, owners.get(place), called)
     for leaf in _members(lists.get("_variables")).values():
         yield leaf, _listed(nodes, optimizer, leaf, "", None, called)
+    for segment, child in node.children:
+        if child not in optimizers and segment not in _LISTS and segment not in lists:
+            once = (each for each in nodes[child].children if not nodes[each[1]].children)
+            yield from ((leaf, Piece(optimizer, f"{segment}_{name}", "")) for name, leaf in once)
 
 
 def _is_list(node: Node) -> bool:
