@@ -58,14 +58,13 @@ class GroupsSource:
         for group in groups:
             for at in (group[: i + 1] for i in range(1, len(group)) if is_of_models(group[: i + 1])):
                 homes.setdefault(at[:-1], set()).add(at)
-        told = {home for home in homes if any(at[:-1] == home for at in self._trained)}
-        is_told = bool(told) and all(
-            homes[home] <= self._trained.keys() for home in told
-        )  # TensorFlow 2.12 numbered layers otherwise.
+        told = homes.keys() & {at[:-1] for at in self._trained}
+        listed = {at for home in told for at in homes[home]}
+        is_told = bool(told) and listed <= self._trained.keys()  # TensorFlow 2.12 numbered layers otherwise.
         self._order = {place: i for i, place in enumerate(self._trained)} if is_told else {}
         if self._labels:
             self.layout = Layout("groups", "all", groups)
-        elif is_told and any(homes[home] & labels.keys() for home in told):
+        elif is_told and listed & labels.keys():
             untold = frozenset(map(classes_of, {*homes.keys() - told, *self._trained.keys() - labels.keys()}))
             self._labels, self.layout = labels, Layout("groups", "lists", groups, untold=untold)
         else:
