@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -332,6 +333,78 @@ def test_recurrent_layers_as_older_versions_called_them(architecture: str, famil
 
     assert sorted(families.contents(model)) == sorted(artefact.contents)
     np.testing.assert_allclose(ARCHITECTURES[architecture].output(model), artefact.output, rtol=1e-5, atol=1e-6)
+
+
+Tree = list[Any]
+"""Layers in order, each a number; a list is a model within."""
+
+
+def deep(k: Any, tree: Tree, numbered: dict[int, Any]) -> Any:
+    """A model without names: those on even levels are Sequential, those within them Functional."""
+    return _deep(k, tree, numbered, is_functional=False)
+
+
+def _deep(k: Any, tree: Tree, numbered: dict[int, Any], *, is_functional: bool) -> Any:
+    parts = []
+    for each in tree:
+        if isinstance(each, list):
+            parts.append(_deep(k, each, numbered, is_functional=not is_functional))
+        else:
+            numbered[each] = k.layers.Dense(4)
+            parts.append(numbered[each])
+    start = k.layers.Input([4])
+    if not is_functional:
+        return k.Sequential([start, *parts])
+    x = start
+    for part in parts:
+        x = part(x)
+    return k.Model(start, x)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("tree", [[0, [1, 2, [3, 4]], 5], [0, 1, [[2], [3, 4]]], [[[0, [1]]], [[2, 3], 4]]])
+def test_models_within_models_of_a_whole_model_load_without_names(tree: Tree, family: str, tmp_path: Path) -> None:
+    """Legacy HDF5 calls a layer by fewer models than are around it; the configuration beside the weights tells them all."""
+    k, old, new = FAMILIES[family], {}, {}
+    source, target = deep(k, tree, old), deep(k, tree, new)
+    for i, layer in old.items():
+        layer.set_weights([np.full(v.shape, i + 1, np.float32) for v in layer.weights])
+    source.save(tmp_path / "m.h5")
+
+    pr.restore_subset(target, tmp_path / "m.h5", strict=True)
+
+    for i, layer in new.items():
+        assert [set(v.ravel()) for v in layer.get_weights()] == [{i + 1}, {i + 1}], i
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([0, [[1, 2, 3], 4, 5], 6], [0, [[1, 3], 4, 5, 2], 6]),
+        ([[[0]], [[1, 2, 3]]], [[[0]], [[1, 3], 2]]),
+        ([[0, [1, 2, 3]]], [[[1, 0, 2, 3]]]),
+        ([0, 1, [[2, 3, 4], [5, 6, 7]]], [0, 1, [[2, 3, 6, 4], [5, 7]]]),
+    ],
+)
+def test_a_layer_that_went_into_another_inner_model_is_no_other_one(
+    before: Tree, after: Tree, family: str, tmp_path: Path
+) -> None:
+    """As many layers under as many names: only the models around them tell that one has moved."""
+    k, old, new = FAMILIES[family], {}, {}
+    source, target = deep(k, before, old), deep(k, after, new)
+    for i, layer in old.items():
+        layer.set_weights([np.full(v.shape, i + 1, np.float32) for v in layer.weights])
+    source.save(tmp_path / "m.h5")
+
+    with pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, tmp_path / "m.h5")
+
+    with contextlib.suppress(pr.NothingLoadedError):
+        pr.restore_subset(target, tmp_path / "m.h5", exclude=caught.value.names)
+    firsts = {i: layer.get_weights()[0].ravel()[0] for i, layer in new.items()}
+    wrong = {i: first for i, first in firsts.items() if first != i + 1 and first in range(1, 9)}
+    assert not wrong
 
 
 HALVES = ["float16", "bfloat16", "mixed_bfloat16"]

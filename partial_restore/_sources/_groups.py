@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -25,8 +25,8 @@ from partial_restore._places import (
     is_of_models,
     members_of,
     names_of_place,
-    snake_case,
 )
+from partial_restore._sources._configs import members_in
 from partial_restore._sources._files import head_of, opened, size_of, start_of
 from partial_restore._sources._hdf5 import Array, Hdf5, text
 from partial_restore._sources._kinds import WEIGHTS
@@ -35,7 +35,6 @@ from partial_restore._types import Entry, Layout, Name, name_of
 from partial_restore._types import Group as Part
 
 _MOST_CONFIG = 64 * 2**20
-_MOST_DEPTH = 100
 _OLD_LAYERS = "_layer_checkpoint_dependencies"
 
 
@@ -50,9 +49,9 @@ class GroupsSource:
         for i, each in enumerate(files):
             self._open(i, each)
         groups = frozenset(_place(key) for key in self._arrays if _part(_place(key)) == "model")
-        members = list(_members_of(config or {}, ()))
-        labels = {place: name for place, name, _ in members if name is not None}
-        self._trained = {place: is_trained for place, _, is_trained in members}
+        members = list(members_in(config or {}))
+        labels = {each.place: each.names[-1] for each in members if each.names[-1] is not None}
+        self._trained = {each.place: each.is_trained for each in members}
         self._optimizer = _optimizer_of(config or {})
         homes: dict[Group, set[Group]] = {}
         for group in groups:
@@ -206,29 +205,3 @@ def _optimizer_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
     compiled = config.get("compile_config")
     optimizer = compiled.get("optimizer") if isinstance(compiled, dict) else None
     return optimizer if isinstance(optimizer, dict) else {}
-
-
-def _members_of(config: Mapping[str, Any], at: Group) -> Iterator[tuple[Group, str | None, bool]]:
-    """Yield the layers in lists as a model's configuration tells them: place, name, and whether they are trained.
-
-    It is read as data, nothing is made of it.
-    """
-    inner = config.get("config")
-    layers = inner.get("layers") if isinstance(inner, dict) else None
-    if not isinstance(layers, list) or len(at) > _MOST_DEPTH:
-        return
-    times: dict[str, int] = {}
-    for layer in layers:
-        if not isinstance(layer, dict) or not isinstance(layer.get("class_name"), str):
-            return
-        kind = snake_case(layer["class_name"])
-        times[kind] = times.get(kind, -1) + 1
-        place = (*at, LAYERS, f"{kind}_{times[kind]}" if times[kind] else kind)
-        own = layer.get("config")
-        name = (own.get("name") if isinstance(own, dict) else None) or layer.get("name")
-        yield (
-            place,
-            name if isinstance(name, str) else None,
-            not isinstance(own, dict) or own.get("trainable") is not False,
-        )
-        yield from _members_of(layer, place)

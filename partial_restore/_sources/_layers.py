@@ -15,6 +15,7 @@ import tensorflow as tf
 from partial_restore._errors import UnreadableCheckpointError
 from partial_restore._layer_names import without_cudnn
 from partial_restore._optimizers import Called, family_of, kind_of
+from partial_restore._sources._configs import members_in, names_in_full
 from partial_restore._sources._hdf5 import Array, Hdf5, text, texts
 from partial_restore._types import Entry, Group, Layout, Name, State, name_of
 
@@ -52,10 +53,12 @@ class LayersSource:
             root = file.get("model_weights", file)
             weights = _with_gates_joined([each for each in _weights(root) if each.parts[0] in self._arrays])
             self._is_theano = text(root.attrs.get("backend", "")) == "theano"
-            self._family = _family(text(file.attrs.get("training_config", "{}")))
+            config, training = (_told(file.attrs, name) for name in ("model_config", "training_config"))
         if not weights:
             raise UnreadableCheckpointError(path, "it has no weights: none of its layers lists any")
         self._weights = {each.parts[0]: each for each in weights}
+        self._family = _family(training)
+        self._full = names_in_full({each.parts[0]: each.names for each in weights}, members_in(config))
 
     @cached_property
     def entries(self) -> Sequence[Entry]:
@@ -74,7 +77,8 @@ class LayersSource:
         is_flipped = (self._is_theano or weight.is_theano) and len(shape) > 2
         group: Group = "foreign" if is_flipped else "model" if arrays[0].dtype else "internal"
         dtype = arrays[0].dtype or "unknown"
-        return Entry(key, weight.names, (), shape, dtype, group, arrays[0].itemsize, ops=weight.names)
+        names = self._full.get(key, weight.names)
+        return Entry(key, names, (), shape, dtype, group, arrays[0].itemsize, ops=names)
 
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""
@@ -111,6 +115,14 @@ def _weights(root: Any) -> Iterator[_Weight]:
         for weight in texts(root[_TOP].attrs, "weight_names"):
             name = name_of(weight.removesuffix(":0").rpartition("/")[2], said=True)
             yield _Weight(("/".join(filter(None, (front, _TOP, weight))),), (name,), called=weight.removesuffix(":0"))
+
+
+def _told(attributes: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return what a whole model's file tells of it; it is read as data, nothing is made of it."""
+    with suppress(ValueError, RecursionError):
+        read = json.loads(text(attributes.get(name, "{}")))
+        return read if isinstance(read, dict) else {}
+    return {}
 
 
 def _named(place: int, layer: str, weight: str, path: str) -> _Weight:
@@ -170,13 +182,13 @@ def _with_gates_joined(weights: Sequence[_Weight]) -> list[_Weight]:
     return joined
 
 
-def _family(training_config: str) -> str:
-    """Return the class of the optimizer as a whole model's file tells it; it is read as data, nothing is made of it.
+def _family(training: Mapping[str, Any]) -> str:
+    """Return the class of the optimizer with which a model was trained.
 
     That for mixed precision is around the one that keeps state of variables.
     """
-    with suppress(ValueError, RecursionError, KeyError, TypeError):
-        optimizer = json.loads(training_config)["optimizer_config"]
+    with suppress(KeyError, TypeError):
+        optimizer = training["optimizer_config"]
         config = optimizer.get("config") if isinstance(optimizer, dict) else None
         inner = config.get("inner_optimizer") if isinstance(config, dict) else None
         return family_of(str((inner or optimizer)["class_name"]).rpartition(">")[2])
