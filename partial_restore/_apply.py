@@ -41,6 +41,9 @@ _SMALL_BATCH = 2**20
 _MOST_FREED = 32 * 2**20
 """Bytes that are freed before they are given back, which takes some milliseconds."""
 
+_VERIFIED_PART = 2
+"""How many times smaller the batches are that are only verified: most then fit again where the last ones were freed."""
+
 _Batch = Sequence[tuple[Entry, Sequence[Entry]]]
 """Tensors, each with the variables that take it."""
 
@@ -72,15 +75,16 @@ def carry_out(
     """
     wanted = _wanted(loaded)
     size = _nbytes(wanted)
-    batches = list(_batches(wanted, _batch_size(size, min(max_memory // _threads(), target.batch_bytes))))
+    most = _batch_size(size, min(max_memory // _threads(), target.batch_bytes))
+    batches = list(_batches(wanted, most))
     is_taken_over = size > max_memory and target.is_empty([taker.key for _, takers in wanted for taker in takers])
     is_whole = size <= max_memory or is_taken_over
     is_verified = verify and not is_whole
     with Bar(2 * size if is_verified else size, wanted=progress) as bar:
         if is_verified:
-            _verify(source, batches, bar)
+            _verify(source, list(_batches(wanted, most // _VERIFIED_PART)), bar)
         read = partial(_read_batch, source.reread if is_verified else source.read)
-        stream = (_whole if is_whole else _streamed)(source, _ahead(batches, read, bar))
+        stream = (_whole if is_whole else _streamed)(source, _ahead(batches, read, bar, replaces=True))
         if is_taken_over:  # A session takes 10 ms to prepare every run.
             stream = iter([list(chain.from_iterable(stream))])
         return _assign(target, source, chain([initial], stream), rerun)
@@ -143,8 +147,10 @@ def _whole(source: Source, batches: Iterator[_Read]) -> Iterator[_Values]:
 
 def _verify(source: Source, batches: Sequence[_Batch], bar: Bar) -> None:
     """Find out what would fail, keeping nothing; raise one error for all values that do not fit."""
-    checked = _ahead(batches, partial(_check_batch, source), bar)
-    _refuse(source, [loss for losses in checked for loss in losses])
+    checked = _ahead(batches, partial(_check_batch, source), bar, replaces=False)
+    losses = [loss for losses in checked for loss in losses]
+    trim()
+    _refuse(source, losses)
 
 
 def _streamed(source: Source, batches: Iterator[_Read]) -> Iterator[_Values]:
@@ -159,8 +165,13 @@ def _refuse(source: Source, losses: Sequence[_Loss]) -> None:
         raise CastError(source.path, losses)
 
 
-def _ahead(batches: Sequence[_Batch], work: Callable[[_Batch], _Result], bar: Bar) -> Iterator[_Result]:
-    """Yield what is made of the batches, in turn; threads work ahead, each on one batch."""
+def _ahead(
+    batches: Sequence[_Batch], work: Callable[[_Batch], _Result], bar: Bar, *, replaces: bool
+) -> Iterator[_Result]:
+    """Yield what is made of the batches, in turn; threads work ahead, each on one batch.
+
+    What ``replaces`` old values frees them, and their memory is given back.
+    """
     if len(batches) == 1:
         result = [work(batches[0])]
         bar.add(_nbytes(batches[0]))
@@ -177,7 +188,7 @@ def _ahead(batches: Sequence[_Batch], work: Callable[[_Batch], _Result], bar: Ba
             bar.add(_nbytes(batch))
             yield result.pop()
             freed += _nbytes(batch)
-            if freed >= _MOST_FREED:
+            if replaces and freed >= _MOST_FREED:
                 trim()
                 freed = 0
             waiting.extend((batch, pool.submit(work, batch)) for batch in islice(rest, 1))
