@@ -5,7 +5,7 @@ Standard library only. An error holds its data in public fields; the text is der
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from partial_restore._advice import suggested_rename
 from partial_restore._types import Decision, Entry, Match, Outcome, listing
@@ -100,7 +100,8 @@ class RefusedError(RestoreError):
         return tuple(match.target.name for match in self.refused)
 
     def __str__(self) -> str:
-        parts = [_section(outcome, [m for m in self.refused if m.outcome is outcome]) for outcome in _REMEDIES]
+        taken = {match.source.name: match.target.name for match in self.decision.of(Outcome.LOADED) if match.source}
+        parts = [_section(outcome, [m for m in self.refused if m.outcome is outcome], taken) for outcome in _REMEDIES]
         if any(match.target.group == "optimizer" for match in self.refused):
             parts.append("To restore the weights without the state of the optimizer: optimizer=False.")
         return "\n".join(part for part in parts if part) + "\nNothing was changed."
@@ -206,11 +207,11 @@ def refusal(decision: Decision, refused: Sequence[Match]) -> RefusedError:
     return _LEAVES[first](decision, refused)
 
 
-def _section(outcome: Outcome, matches: Sequence[Match]) -> str:
+def _section(outcome: Outcome, matches: Sequence[Match], taken: Mapping[str, str]) -> str:
     if not matches:
         return ""
     names = ", ".join(repr(match.target.name) for match in matches[:20]) + (", …" if len(matches) > 20 else "")
-    remedy = _REMEDIES[outcome].replace("{names}", names).replace("{rename}", suggested_rename(matches))
+    remedy = _REMEDIES[outcome].replace("{names}", names).replace("{rename}", suggested_rename(matches, taken))
     return f"{len(matches)} variables: {outcome.value}\n{listing([_line(match) for match in matches])}\n{remedy}"
 
 

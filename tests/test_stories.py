@@ -574,6 +574,35 @@ def test_suggested_rename_helps_for_places_in_lists(tmp_path: Path) -> None:
         np.testing.assert_array_equal(ours.kernel.numpy(), theirs.kernel.numpy())
 
 
+@pytest.mark.parametrize("is_around", [True, False])
+def test_suggested_rename_pairs_an_exported_model_in_one_go(tmp_path: Path, is_around: bool) -> None:
+    """`export` calls a layer of an inner Functional model as one beside it; what numbers still decide, a rename keeps."""
+
+    def functional(count: int) -> Any:
+        x = inputs = Layers.Input([4])
+        for _ in range(count):
+            x = Layers.Dense(4)(x)
+        return keras.Model(inputs, x)
+
+    def sequential(*layers: Any) -> Any:
+        return keras.Sequential([Layers.Input([4]), *layers])
+
+    def nested() -> Any:
+        first, *inner = (Layers.Dense(4) for _ in range(3))
+        if is_around:
+            return randomized(sequential(first, sequential(inner[0], functional(2), inner[1]), Layers.Dense(4)))
+        return randomized(sequential(first, functional(3), sequential(inner[0])))
+
+    source, target = nested(), nested()
+    source.export(str(tmp_path / "exported"), verbose=False)
+    with unchanged(target), pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, tmp_path / "exported")
+    pasted = re.search(r"rename=(\{.*\})", str(caught.value))
+    assert pasted is not None
+    pr.restore_subset(target, tmp_path / "exported", rename=eval(pasted[1]))  # noqa: S307
+    assert_weights_same(target, source)
+
+
 def test_nothing_loaded_is_an_error(tmp_path: Path) -> None:
     target = stack(["x0"])
     path = saved(tmp_path, stack(["b0"]))
