@@ -407,6 +407,56 @@ def test_a_layer_that_went_into_another_inner_model_is_no_other_one(
     assert not wrong
 
 
+NAMED: dict[str, tuple[Any, ...]] = {
+    # An outer model: a name and its layers; a name alone is a layer, one that begins with `*` wraps a model.
+    "a layer called as its model": ("net", ("s", ("dec", "dec")), "bn"),
+    "a layer called as a model beside it": ("net", ("outer", "enc", ("s", ("enc", "d")))),
+    "two layers of one name": ("net", ("outer", ("s1", ("s2", "head")), "head")),
+    "a layer and one deeper": ("net", ("outer", ("s1", ("s2", "b"), "b"))),
+    "a model that a layer wraps": ("net", ("inner", ("*td", "d"))),
+    "and a layer of that name": ("net", ("inner", "d", ("*td", "d"))),
+}
+
+
+def named_model(k: Any, tree: tuple[Any, ...], shape: tuple[int, ...] = (3, 4)) -> Any:
+    name, *parts = tree
+    if name.startswith("*"):
+        return k.layers.TimeDistributed(named_model(k, ("wrapped", *parts), shape[1:]), name=name[1:])
+    layers = [k.layers.Dense(4, name=each) if isinstance(each, str) else named_model(k, each, shape) for each in parts]
+    return k.Sequential([k.layers.Input(shape), *layers], name=name)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", NAMED)
+def test_named_layers_of_models_within_models_of_a_whole_model(kind: str, family: str, tmp_path: Path) -> None:
+    source, target = (named_model(FAMILIES[family], NAMED[kind]) for _ in range(2))
+    try:
+        source.save(tmp_path / "m.h5")
+    except ValueError as error:
+        assert "name already exists" in str(error)  # noqa: PT017  Keras 2 gives two weights one name.
+        return
+
+    pr.restore_subset(target, tmp_path / "m.h5", strict=True)
+
+    for ours, theirs in zip(target.get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("save", [families.legacy_model, families.legacy_weights])
+def test_a_slash_in_the_name_of_a_layer_of_keras_2(save: Any, tmp_path: Path) -> None:
+    def layers() -> Any:
+        dense = (tf_keras.layers.Dense(4, name=name) for name in ("fc", "block1/conv"))
+        return tf_keras.Sequential([tf_keras.Input([4]), *dense])
+
+    source, target = layers(), layers()
+    path = save(source, tmp_path)
+
+    pr.restore_subset(target, path, strict=True)
+
+    for ours, theirs in zip(target.get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 HALVES = ["float16", "bfloat16", "mixed_bfloat16"]
 
 

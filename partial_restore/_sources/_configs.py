@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from partial_restore._places import LAYERS, Group, snake_case
@@ -11,93 +11,141 @@ from partial_restore._types import Name
 
 _MOST_DEPTH = 100
 
-_Chains = Mapping[str, Sequence[tuple[str, ...]]]
-"""Layers within a model, each by the names of the models around it and its own; by its own."""
+Chain = tuple[str, ...]
+"""A layer within others, by their names from the outside in, and its own."""
 
 
 class Member(NamedTuple):
-    """A layer in a list of layers: where HDF5 of Keras 3 has it, its name and those of the models around it, if it is trained."""
+    """A layer in a list of layers: where HDF5 of Keras 3 has it, its name, and whether it is trained."""
 
     place: Group
-    names: tuple[str | None, ...]
+    name: str | None
     is_trained: bool
 
 
-def members_in(config: Mapping[str, Any], at: Group = (), around: tuple[str | None, ...] = ()) -> Iterator[Member]:
+def members_in(config: Mapping[str, Any], at: Group = ()) -> Iterator[Member]:
     """Yield the layers in lists as the configuration of a model tells them, in their order.
 
     >>> dense = {"class_name": "Dense", "config": {"name": "head"}}
     >>> inner = {"class_name": "Sequential", "config": {"name": "encoder", "layers": [dense]}}
-    >>> for member in members_in({"config": {"layers": [inner, dense]}}):
-    ...     print(*member)
-    ('layers', 'sequential') ('encoder',) True
-    ('layers', 'sequential', 'layers', 'dense') ('encoder', 'head') True
-    ('layers', 'dense') ('head',) True
+    >>> [member.place for member in members_in({"config": {"layers": [inner, dense]}})]
+    [('layers', 'sequential'), ('layers', 'sequential', 'layers', 'dense'), ('layers', 'dense')]
     """
-    inner = config.get("config")
-    layers = inner.get("layers") if isinstance(inner, dict) else inner  # Keras 2.2 has that of a Sequential in no dict.
-    if not isinstance(layers, list) or len(around) > _MOST_DEPTH:
-        return
-    times: dict[str, int] = {}
-    for layer in layers:
-        if not isinstance(layer, dict) or not isinstance(layer.get("class_name"), str):
-            return
+    times: Counter[str] = Counter()
+    for layer in _layers_of(config) if len(at) <= 2 * _MOST_DEPTH else ():
         kind = snake_case(layer["class_name"])
-        times[kind] = times.get(kind, -1) + 1
         place = (*at, LAYERS, f"{kind}_{times[kind]}" if times[kind] else kind)
-        own = layer.get("config")
-        name = (own.get("name") if isinstance(own, dict) else None) or layer.get("name")
-        names = (*around, name if isinstance(name, str) else None)
-        yield Member(place, names, not isinstance(own, dict) or own.get("trainable") is not False)
-        yield from members_in(layer, place, names)
+        times[kind] += 1
+        yield Member(place, _name_of(layer), _own(layer).get("trainable") is not False)
+        yield from members_in(layer, place)
 
 
-def names_in_full(weights: Mapping[str, tuple[Name, ...]], members: Iterable[Member]) -> dict[str, tuple[Name, ...]]:
+def chains_in(config: Mapping[str, Any], around: Chain = ()) -> Iterator[Chain]:
+    """Yield the layers of a model that hold no list of others, as far as all names are told: also what others wrap.
+
+    >>> dense = {"class_name": "Dense", "config": {"name": "head"}}
+    >>> inner = {"class_name": "Sequential", "config": {"name": "encoder", "layers": [dense]}}
+    >>> list(chains_in({"config": {"layers": [inner, dense]}}))
+    [('encoder', 'head'), ('head',)]
+    """
+    wrapped = _own(config).get("layer")
+    held = [*_layers_of(config), *([wrapped] if isinstance(wrapped, dict) else [])]
+    for layer in held if len(around) <= _MOST_DEPTH else ():
+        name = _name_of(layer)
+        if name is not None:
+            chain = (*around, name)
+            if not _layers_of(layer):
+                yield chain
+            yield from chains_in(layer, chain)
+
+
+def _own(layer: Mapping[str, Any]) -> Mapping[str, Any]:
+    config = layer.get("config")
+    return config if isinstance(config, dict) else {}
+
+
+def _layers_of(config: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the list of layers that a configuration has, up to what is none; Keras 2.2 has that of a Sequential in no dict."""
+    inner = config.get("config")
+    layers = inner.get("layers") if isinstance(inner, dict) else inner
+    found: list[Mapping[str, Any]] = []
+    for layer in layers if isinstance(layers, list) else ():
+        if not isinstance(layer, dict) or not isinstance(layer.get("class_name"), str):
+            break
+        found.append(layer)
+    return found
+
+
+def _name_of(layer: Mapping[str, Any]) -> str | None:
+    name = _own(layer).get("name") or layer.get("name")
+    return name if isinstance(name, str) else None
+
+
+def names_in_full(weights: Mapping[str, tuple[Name, ...]], chains: Iterable[Chain]) -> dict[str, tuple[Name, ...]]:
     """Return the names, by key, of the weights of inner models, which a file may know by fewer models than are around them.
 
-    Where the configuration does not tell those of all weights below a layer of the outer model, it tells none:
+    Where the layers do not tell those of all weights below one of the outer model, they tell none:
     the numbers in names count only among their like.
 
     >>> from partial_restore._types import name_of
-    >>> members = [Member((), names, True) for names in (("net",), ("net", "encoder"), ("net", "encoder", "dense"))]
-    >>> names_in_full({"a": (name_of("net/dense/kernel"),)}, members)["a"][0].text
+    >>> names_in_full({"a": (name_of("net/dense/kernel"),)}, [("net", "encoder", "dense")])["a"][0].text
     'net/encoder/dense/kernel'
     """
-    chains: dict[str, dict[str, list[tuple[str, ...]]]] = defaultdict(lambda: defaultdict(list))
-    for member in members:
-        names = tuple(name for name in member.names if name is not None)
-        if 1 < len(names) == len(member.names):
-            chains[names[0]][names[-1]].append(names[1:])
-    found: dict[str, dict[str, list[Name | None]]] = defaultdict(dict)
+    within: dict[str, dict[str, list[Chain]]] = defaultdict(lambda: defaultdict(list))
+    for top, *below in chains:
+        if below:
+            within[top][below[-1]].append(tuple(below))
+    held: dict[str, dict[str, tuple[Name, ...]]] = defaultdict(dict)
     for key, short in weights.items():
-        top = short[0].segments[0]
-        if top in chains:
-            found[top][key] = [_in_full(name, chains[top]) for name in short]
-    return {
-        key: tuple(name for name in full if name)
-        for held in found.values()
-        if all(map(all, held.values())) and len({full[0] for full in held.values()}) == len(held)
-        for key, full in held.items()
-    }
+        if (top := short[0].segments[0]) in within:
+            held[top][key] = short
+    return {key: names for top, short in held.items() for key, names in _all_in_full(short, within[top]).items()}
 
 
-def _in_full(name: Name, chains: _Chains) -> Name | None:
-    """Return a name with all the models around its layer; None if not exactly one layer can be meant."""
-    top, *below = name.segments
-    found = {
-        (*chain, *below[i + 1 :])
-        for i, layer in enumerate(below[:-1])
-        for chain in chains.get(layer, ())
-        if _lie_in_order(below[:i], chain[:-1])
-    }
-    if len(found) != 1:
-        return None
-    full = found.pop()
-    more = len(full) - len(below)
-    places = (*name.places[:1], *(None,) * more, *name.places[1:]) if name.places else ()
-    return Name((top, *full), (*(False,) * more, *name.said), places)
+def _all_in_full(
+    weights: Mapping[str, tuple[Name, ...]], chains: Mapping[str, Collection[Chain]]
+) -> Mapping[str, tuple[Name, ...]]:
+    """Return the full names of all weights within a layer, or none.
+
+    What one weight alone can be, no other is; of what is left the layer counts that is named next to the weight.
+    """
+    open_ = {(key, i): _readings(name, chains) for key, names in weights.items() for i, name in enumerate(names)}
+    full: dict[tuple[str, int], Chain] = {}
+    taken: set[tuple[int, Chain]] = set()
+    while sure := {at: min(readings) for at, readings in open_.items() if len(readings) == 1}:
+        full |= sure
+        taken |= {(i, below) for (_, i), below in sure.items()}
+        open_ = {
+            (key, i): {below: depth for below, depth in readings.items() if (i, below) not in taken}
+            for (key, i), readings in open_.items()
+            if (key, i) not in full
+        }
+    full |= {at: max(readings, key=readings.__getitem__) for at, readings in open_.items() if readings}
+    firsts = [below for (_, i), below in full.items() if i == 0]
+    if len(full) < sum(map(len, weights.values())) or len({*firsts}) < len(firsts):
+        return {}
+    return {key: tuple(_in_full(name, full[key, i]) for i, name in enumerate(names)) for key, names in weights.items()}
 
 
-def _lie_in_order(some: Sequence[str], around: Sequence[str]) -> bool:
+def _readings(name: Name, chains: Mapping[str, Collection[Chain]]) -> dict[Chain, int]:
+    """Return what a name may be with all the models around its layer, each with the depth at which it has the layer."""
+    below = name.segments[1:]
+    found: dict[Chain, int] = {}
+    for layer in {*below[:-1]}:
+        for chain in chains.get(layer, ()):
+            fitting = [i for i, each in enumerate(below[:-1]) if each == layer and _lie_in(below[:i], chain[:-1])]
+            if fitting:  # A layer may be called as the model around it.
+                found[(*chain, *below[fitting[-1] + 1 :])] = fitting[-1]
+    return found
+
+
+def _lie_in(some: Sequence[str], around: Sequence[str]) -> bool:
+    """Say whether some names lie in this order among those around them."""
     rest = iter(around)
     return all(each in rest for each in some)
+
+
+def _in_full(name: Name, below: Chain) -> Name:
+    more = len(below) + 1 - len(name.segments)
+    places = (*name.places[:1], *(None,) * more, *name.places[1:]) if name.places else ()
+    return Name((name.segments[0], *below), (*(False,) * more, *name.said), places)

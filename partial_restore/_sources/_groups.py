@@ -50,7 +50,7 @@ class GroupsSource:
             self._open(i, each)
         groups = frozenset(_place(key) for key in self._arrays if _part(_place(key)) == "model")
         members = list(members_in(config or {}))
-        labels = {each.place: each.names[-1] for each in members if each.names[-1] is not None}
+        labels = {each.place: each.name for each in members if each.name is not None}
         self._trained = {each.place: each.is_trained for each in members}
         self._optimizer = _optimizer_of(config or {})
         homes: dict[Group, set[Group]] = {}

@@ -15,7 +15,7 @@ import tensorflow as tf
 from partial_restore._errors import UnreadableCheckpointError
 from partial_restore._layer_names import without_cudnn
 from partial_restore._optimizers import Called, family_of, kind_of
-from partial_restore._sources._configs import members_in, names_in_full
+from partial_restore._sources._configs import chains_in, names_in_full
 from partial_restore._sources._hdf5 import Array, Hdf5, text, texts
 from partial_restore._types import Entry, Group, Layout, Name, State, name_of
 
@@ -58,7 +58,7 @@ class LayersSource:
             raise UnreadableCheckpointError(path, "it has no weights: none of its layers lists any")
         self._weights = {each.parts[0]: each for each in weights}
         self._family = _family(training)
-        self._full = names_in_full({each.parts[0]: each.names for each in weights}, members_in(config))
+        self._full = names_in_full({each.parts[0]: each.names for each in weights}, chains_in(config))
 
     @cached_property
     def entries(self) -> Sequence[Entry]:
@@ -140,14 +140,19 @@ def _named(place: int, layer: str, weight: str, path: str) -> _Weight:
         heads = [[layer, *inner]]
         names = [[*head, each] for head in heads for each in ([leaf, "embeddings"] if leaf == "kernel" else [leaf])]
     else:
-        below = parts[parts.index(layer) + 1 :] if layer in parts[:-1] else parts
-        names = [[layer, *below]]
+        names = [[layer, *_below(parts, layer.split("/"))]]
     made = tuple(
         Name((_renewed(first), *rest), (*(False for _ in rest), True), (("", place), *(None for _ in rest)))
         for first, *rest in names
     )
     is_theano = bool(old) and not weight.endswith(":0")
     return _Weight((path,), made, is_theano, weight.removesuffix(":0"))
+
+
+def _below(parts: Sequence[str], layer: Sequence[str]) -> Sequence[str]:
+    """Return what follows the name of the layer, in which Keras 2 allows slashes; all, if it is not there."""
+    ends = (i + len(layer) for i in range(len(parts) - len(layer)) if parts[i : i + len(layer)] == layer)
+    return parts[next(ends, 0) :]
 
 
 def _renewed(layer: str) -> str:
