@@ -523,7 +523,7 @@ PATTERNS = st.lists(st.sampled_from(["a", "head", "**/dense*", "model/**", "*"])
 
 
 @given(sides(), sides(), PATTERNS, PATTERNS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_law_everything_is_decided_once(
     targets: list[Entry], sources: list[Entry], include: list[str], exclude: list[str]
 ) -> None:
@@ -540,7 +540,7 @@ def test_law_everything_is_decided_once(
 
 
 @given(sides())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_law_a_side_accepts_itself(entries: list[Entry]) -> None:
     decision = decide(entries, entries, request())
     for match in decision.matches:
@@ -549,7 +549,7 @@ def test_law_a_side_accepts_itself(entries: list[Entry]) -> None:
 
 
 @given(sides(), sides(), st.randoms())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_law_the_order_of_the_file_is_immaterial(
     targets: list[Entry], sources: list[Entry], rng: random.Random
 ) -> None:
@@ -558,7 +558,7 @@ def test_law_the_order_of_the_file_is_immaterial(
 
 
 @given(sides(), sides(), PATTERNS, PATTERNS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_law_excluding_more_never_loads_more(
     targets: list[Entry], sources: list[Entry], less: list[str], more: list[str]
 ) -> None:
@@ -595,7 +595,7 @@ def _shapes(width: int, outs: list[int]) -> list[tuple[int, ...]]:
 
 
 @given(edited_stacks())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_law_no_single_edit_misleads_automatic_names(
     case: tuple[list[int | None], list[tuple[int, ...]], list[tuple[int, ...]]],
 ) -> None:

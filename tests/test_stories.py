@@ -594,7 +594,7 @@ def test_suggested_rename_pairs_an_exported_model_in_one_go(tmp_path: Path, is_a
         return randomized(sequential(first, functional(3), sequential(inner[0])))
 
     source, target = nested(), nested()
-    source.export(str(tmp_path / "exported"), verbose=False)
+    source.export(str(tmp_path / "exported"))
     with unchanged(target), pytest.raises(pr.AmbiguousError) as caught:
         pr.restore_subset(target, tmp_path / "exported")
     pasted = re.search(r"rename=(\{.*\})", str(caught.value))
