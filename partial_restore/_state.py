@@ -195,7 +195,7 @@ class _Sides:
     def _all_partners(self) -> dict[_Kept, set[_Kept]]:
         """Pair what is of one class; where several are, by their names and by the variables that they train."""
         alike = {ours: {each for each in self._theirs if _are_alike(ours, each)} for ours in self._ours}
-        named = {ours: {each for each in alike[ours] if ours.chosen & each.chosen} for ours in self._ours}
+        named = {ours: _called_most_alike(ours, alike[ours]) for ours in self._ours}
         shared = {ours: self._training_the_same(ours, alike[ours]) for ours in self._ours}
         partners: dict[_Kept, set[_Kept]] = {}
         for ours in self._ours:
@@ -217,6 +217,11 @@ def _grouped(pairs: Iterable[tuple[_Key, Entry]]) -> dict[_Key, list[Entry]]:
     for key, entry in pairs:
         groups[key].append(entry)
     return groups
+
+
+def _called_most_alike(ours: _Kept, alike: Collection[_Kept]) -> set[_Kept]:
+    most = max((len(ours.chosen & each.chosen) for each in alike), default=0)
+    return {each for each in alike if most and len(ours.chosen & each.chosen) == most}
 
 
 def _rivals(ours: _Kept, candidates: Mapping[_Kept, set[_Kept]]) -> bool:

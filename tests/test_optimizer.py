@@ -556,3 +556,27 @@ def test_state_in_a_file_of_keras_3_is_listed_by_what_it_is(ending: str, tmp_pat
     (source.save if ending == ".keras" else source.save_weights)(path := str(tmp_path / f"x{ending}"))
     names = {tensor.name for tensor in pr.list_checkpoint(path)}
     assert {"optimizer/iterations", "optimizer/learning_rate", "optimizer/a/vars/0/momentum"} < names
+
+
+def test_two_optimizers_of_keras_2_that_were_built_before_training_are_told_by_name(tmp_path: Path) -> None:
+    """Their state is called after the variables alone: `m/x/kernel`; the layers of both models are called alike."""
+
+    def pair() -> Any:
+        parts = {}
+        for i, (name, optimizer) in enumerate(
+            {"g": tf_keras.optimizers.RMSprop, "d": tf_keras.optimizers.Adam}.items()
+        ):
+            layers = [tf_keras.layers.Dense(4, name=each) for each in "xy"]
+            parts[name] = tf_keras.Sequential([tf_keras.Input([4]), *layers])
+            parts[f"{name}_optimizer"] = optimizer(0.1 * (i + 1))
+            parts[f"{name}_optimizer"].build(parts[name].trainable_variables)
+        return tf.train.Checkpoint(**parts)
+
+    source, target = pair(), pair()
+    for optimizer in (target.g_optimizer, target.d_optimizer):
+        optimizer.learning_rate.assign(0.7)
+
+    pr.restore_subset(target, source.write(str(tmp_path / "ckpt")), optimizer=True)
+
+    for name, rate in (("g", 0.1), ("d", 0.2)):
+        np.testing.assert_allclose(getattr(target, f"{name}_optimizer").learning_rate, rate)
