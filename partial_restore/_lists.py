@@ -23,6 +23,7 @@ _BLOCKS = {
     "adagrad": ("accumulator",),
     "adadelta": ("accumulated_grad", "accumulated_delta_var"),
     "ftrl": ("accumulator", "linear"),
+    "adafactor": ("r", "c", "velocity"),
 }
 
 
@@ -118,11 +119,21 @@ def _runs(body: Sequence[Shape], layout: Layout) -> tuple[Shape, ...] | None:
     for block in layout:
         part = body[at : at + count * len(block)]
         at += len(part)
-        each = [set(part[i * len(block) : (i + 1) * len(block)]) for i in range(count)]
-        if any(len(kinds) != 1 for kinds in each):
+        each = [part[i * len(block) : (i + 1) * len(block)] for i in range(count)]
+        shapes = [members[-1] for members in each]
+        if any(
+            list(members) != [_kept(kind, shape) for kind in block] for members, shape in zip(each, shapes, strict=True)
+        ):
             return None
-        runs.add(tuple(kinds.pop() for kinds in each))
+        runs.add(tuple(shapes))
     return runs.pop() if len(runs) == 1 else None
+
+
+def _kept(kind: str, shape: Shape) -> Shape:
+    """Return the shape of a kind of state: as that of its variable, but for the averages over its last dimensions."""
+    if kind not in ("r", "c"):
+        return shape
+    return () if len(shape) < 2 else (*shape[:-2], shape[-2 if kind == "r" else -1])
 
 
 def _unrolled(layout: Layout, owners: Sequence[str]) -> list[tuple[str, str | None]]:

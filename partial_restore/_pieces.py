@@ -97,7 +97,9 @@ def _pieces(
             owners = trained if members.keys() == trained.keys() else {}
             for place, leaf in members.items():
                 yield leaf, _listed(nodes, optimizer, leaf, segment, owners.get(place), called)
-    for leaf in _members(lists.get("_variables")).values():
+    everything = _members(lists.get("_variables"))
+    yield from _factored(nodes, optimizer, [everything[place] for place in sorted(everything, key=int)], called)
+    for leaf in everything.values():
         yield leaf, _listed(nodes, optimizer, leaf, "", None, called)
     for segment, child in node.children:
         if child not in optimizers and segment not in _LISTS and segment not in lists:
@@ -146,6 +148,20 @@ def _listed(
     last = name.rpartition("/")[2]
     word = last.removeprefix(f"{stem}_") if stem and last.startswith(f"{stem}_") else _word(last, segment)
     return Piece(optimizer, word, _above(name), by_place)
+
+
+def _factored(
+    nodes: Sequence[Node], optimizer: int, members: Sequence[int], called: Called[int]
+) -> Iterator[tuple[int, Piece]]:
+    """Yield the row and column averages of Adafactor, whose names do not tell what they are: they stand before the velocity."""
+    read = [called.read(nodes[leaf].full_name or "") for leaf in members]
+    for i in range(2, len(members)):
+        velocity = read[i] if not any(read[i - 2 : i]) else None
+        if velocity is None or velocity.word != "velocity":
+            continue
+        if "adafactor" in (family_of(nodes[optimizer].kind), family_of(velocity.optimizer)):
+            for leaf, word in zip(members[i - 2 : i], "rc", strict=True):
+                yield leaf, Piece(optimizer, word, velocity.optimizer, velocity.owner)
 
 
 def _word(last: str, segment: str) -> str:

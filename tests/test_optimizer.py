@@ -34,6 +34,7 @@ KERAS_3: dict[str, Make] = {
     "sgd with momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9),
     "rmsprop": lambda: keras.optimizers.RMSprop(momentum=0.5, centered=True),
     "nadam": keras.optimizers.Nadam,
+    "adafactor": keras.optimizers.Adafactor,
     **({"muon": keras.optimizers.Muon} if hasattr(keras.optimizers, "Muon") else {}),
     "scaled loss": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()),
 }
