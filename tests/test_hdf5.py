@@ -571,6 +571,13 @@ def test_the_kernels_of_theano_are_flipped(tmp_path: Path) -> None:
     assert {each.name for each in report.loaded} == {"a/bias", "out/kernel", "out/bias"}
 
 
+def test_a_file_that_is_open_already(tmp_path: Path) -> None:
+    saved, model = stack(["a"]), stack(["a"])
+    with h5py.File(weights_h5(saved, tmp_path)):
+        pr.restore_subset(model, tmp_path / "model.weights.h5", strict=True)
+    assert_same(by_layer(model), by_layer(saved))
+
+
 def test_a_copy_of_a_file_under_any_name(tmp_path: Path) -> None:
     saved, model = stack(["a"]), stack(["a"])
     shutil.copy(weights_h5(saved, tmp_path), tmp_path / "weights.bin")

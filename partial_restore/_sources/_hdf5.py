@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -52,11 +52,17 @@ class Hdf5:
         """Give the root of the file."""
         with self._refusing_damage():
             if is_local(self._file) and self._size is None:
-                with h5py.File(self._file, "r", locking=False) as file:  # The library reads faster than a stream.
+                with self._local() as file:  # The library reads faster than a stream.
                     yield file
             else:
                 with self._stream() as stream, h5py.File(stream, "r") as file:
                     yield file
+
+    def _local(self) -> Any:
+        """Open the file without a lock, which not every disk has; as this process may have opened it, with one."""
+        with suppress(OSError):
+            return h5py.File(self._file, "r", locking=False)
+        return h5py.File(self._file, "r")
 
     @contextmanager
     def _refusing_damage(self) -> Iterator[None]:
