@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from partial_restore._align import Alignment, AreAlike
 from partial_restore._below import Below
@@ -11,10 +11,10 @@ from partial_restore._keys import CELL, OF, VARIABLES, Key, Prefix, Row, is_plac
 from partial_restore._roots import says_nothing
 
 
-def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
+def is_certain(found: Sequence[Alignment], ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
     """Say whether the first alignment stands against its rivals: it explains more, and every tensor if one is as sure."""
     best = found[0]
-    if not best.is_evident or _is_shared(best):
+    if not best.is_evident or _is_shared(best, ours, theirs):
         return False
     others = [each for each in found if not each.pairs <= best.pairs]
     if not best.is_told and any(each.sources - best.sources for each in others):
@@ -25,7 +25,7 @@ def is_certain(found: Sequence[Alignment], theirs: Sequence[Row]) -> bool:
     return not weighty or (not is_open and len(best.pairs) > len(weighty[0].pairs))
 
 
-def _is_shared(found: Alignment) -> bool:
+def _is_shared(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
     """Say whether a root may be one that the other side has as well.
 
     Be it of the same name, if one layer alone speaks for setting it aside; or of a name that the file lost, be that the root, of
@@ -37,15 +37,23 @@ def _is_shared(found: Alignment) -> bool:
     if front and is_place(front[-1]) and found.sources != found.theirs.entries:
         return True
     lost = {key[0] for _, key in found.theirs.rows if not isinstance(key[0], str) and key[0][0] == OF}
-    return _may_be_renamed(found) or (bool(back) and not lost <= {key[0] for _, _, key in found.met})
+    return _may_be_renamed(found, ours, theirs) or (bool(back) and not lost <= {key[0] for _, _, key in found.met})
 
 
-def _may_be_renamed(found: Alignment) -> bool:
-    """Say whether as many layers would meet below another root of the other side: that may be the one that is set aside, renamed."""
+def _may_be_renamed(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
+    """Say whether as many layers would meet below another root of the other side: that may be the one that is set aside, renamed.
+
+    Where both sides have a root, it may stand beside that of the other side as well.
+    """
     front, back = found.root
-    sides = [(found.ours, found.theirs)] * _says_something(front, found.theirs)
-    sides += [(found.theirs, found.ours)] * _says_something(back, found.ours)
-    return any(_most_deeper(side, other) >= len({key[:-1] for _, _, key in found.met}) for side, other in sides)
+    layers = len({key[:-1] for _, _, key in found.met})
+    sides = [(found.ours, ours, found.theirs)] * _says_something(front, found.theirs)
+    sides += [(found.theirs, theirs, found.ours)] * _says_something(back, found.ours)
+    for side, rows, other in sides:
+        beside = [row.key for row in rows if row.entry not in side.entries] if front and back else []
+        if max(_most_deeper([key for _, key in side.rows], other), _most_deeper(beside, other)) >= layers:
+            return True
+    return False
 
 
 def _says_something(root: Prefix, side: Below) -> bool:
@@ -53,10 +61,10 @@ def _says_something(root: Prefix, side: Below) -> bool:
     return any(map(is_place, root)) or not says_nothing(root, side.full)
 
 
-def _most_deeper(side: Below, other: Below) -> int:
+def _most_deeper(keys: Iterable[Key], other: Below) -> int:
     """Return how many layers of the other side meet at most below a beginning of the names of a side."""
     deeper: dict[Key, set[Key]] = defaultdict(set)
-    for _, key in side.rows:
+    for key in keys:
         for i in range(1, len(key) - 1):
             if (
                 isinstance(key[i], str)

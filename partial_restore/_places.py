@@ -87,8 +87,13 @@ def _label(group: Group, i: int, labels: Mapping[Group, str], layout: Layout) ->
 
 
 def _is_untold(at: Group, layout: Layout) -> bool:
-    """Say whether a file may have no name for a layer, or for all of its list; what is around may have been wrapped and counted otherwise."""
+    """Say whether a file may have no name for a layer, or for all of its list; what is around may have been wrapped and counted otherwise.
+
+    Nor is it known of the layers of a class that the file has not: it may be called otherwise there.
+    """
     classes = classes_of(at)
+    if LAYERS in at[:-2] and classes[-3] not in _classes(layout.groups) and layout.untold:
+        return True
     return any(untold in (classes[-len(untold) :], classes[-len(untold) - 1 : -1]) for untold in layout.untold)
 
 

@@ -65,7 +65,7 @@ def said_by(kind: Kind, sides: Sides) -> Said:
     free = [row for row in theirs if sides.renamed[row.entry] is None]
     told = frozenset(row.entry for row in free if is_said(row.key))
     found = alignments(ours, free, sides.are_alike, tops=kind == "paths")
-    if not is_certain(found, free):
+    if not is_certain(found, ours, free):
         either = {pair for each in found for pair in each.pairs}
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in either)
         return Said(claims, told=told, open=_alike(either, sides), unsure=unsure)

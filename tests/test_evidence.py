@@ -659,6 +659,19 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"other/w": MISSING, "fc/w": AMBIGUOUS, "v/fc/w": MISSING},
     ),
+    "a layer of several parts whose name is gone, and two new ones of which one has a name": (
+        [
+            layer("dense/q/w"),
+            layer("dense/k/w"),
+            layer("new/q/w"),
+            layer("new/k/w"),
+            *map(layer, ("body/net/dense_1/q/w", "body/net/dense_1/k/w")),
+        ],
+        [layer("net/proj/q/w"), layer("net/proj/k/w")],
+        {},
+        {"dense/q/w": AMBIGUOUS, "dense/k/w": AMBIGUOUS}
+        | {f"{each}/w": MISSING for each in ("new/q", "new/k", "body/net/dense_1/q", "body/net/dense_1/k")},
+    ),
     "a bias of a layer whose kernel has other dimensions": (
         [attribute("fc/kernel", shape=(4, 4)), attribute("fc/bias"), attribute("out/w")],
         [attribute("fc/kernel", shape=(1, 4, 4)), attribute("fc/bias"), attribute("out/w")],
