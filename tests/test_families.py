@@ -408,13 +408,14 @@ def test_a_layer_that_went_into_another_inner_model_is_no_other_one(
 
 
 NAMED: dict[str, tuple[Any, ...]] = {
-    # An outer model: a name and its layers; a name alone is a layer, one that begins with `*` wraps a model.
+    # An outer model: a name and its layers; a name alone is a layer (after `-` one without weights), one after `*` wraps a model.
     "a layer called as its model": ("net", ("s", ("dec", "dec")), "bn"),
     "a layer called as a model beside it": ("net", ("outer", "enc", ("s", ("enc", "d")))),
     "two layers of one name": ("net", ("outer", ("s1", ("s2", "head")), "head")),
     "a layer and one deeper": ("net", ("outer", ("s1", ("s2", "b"), "b"))),
     "a model that a layer wraps": ("net", ("inner", ("*td", "d"))),
     "and a layer of that name": ("net", ("inner", "d", ("*td", "d"))),
+    "a layer without weights": ("net", ("outer", ("s1", ("s2", "-a", "c"), "b"))),
 }
 
 
@@ -422,7 +423,14 @@ def named_model(k: Any, tree: tuple[Any, ...], shape: tuple[int, ...] = (3, 4)) 
     name, *parts = tree
     if name.startswith("*"):
         return k.layers.TimeDistributed(named_model(k, ("wrapped", *parts), shape[1:]), name=name[1:])
-    layers = [k.layers.Dense(4, name=each) if isinstance(each, str) else named_model(k, each, shape) for each in parts]
+    layers = [
+        named_model(k, each, shape)
+        if isinstance(each, tuple)
+        else k.layers.Activation("relu", name=each[1:])
+        if each.startswith("-")
+        else k.layers.Dense(4, name=each)
+        for each in parts
+    ]
     return k.Sequential([k.layers.Input(shape), *layers], name=name)
 
 

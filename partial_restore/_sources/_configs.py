@@ -120,7 +120,9 @@ def _all_in_full(
             for (key, i), readings in open_.items()
             if (key, i) not in full
         }
-    full |= {at: max(readings, key=readings.__getitem__) for at, readings in open_.items() if readings}
+    for at, readings in open_.items():
+        deepest = [below for below, depth in readings.items() if depth == max(readings.values())]
+        full |= {at: deepest[0]} if len(deepest) == 1 else {}
     firsts = [below for (_, i), below in full.items() if i == 0]
     if len(full) < sum(map(len, weights.values())) or len({*firsts}) < len(firsts):
         return {}
