@@ -69,7 +69,7 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, 
     above = [root for root in roots if _is_above(root, best[0].root)]
     tops_of = {top.root: top for root in above for top in _tops(ours, theirs, root)}
     rivals = [top for top in tops_of.values() if _is_rival(top, best[0], are_alike)]
-    return sorted([*best, *rivals], key=lambda each: len(each.pairs), reverse=True)
+    return sorted([*best, *rivals], key=_weight, reverse=True)
 
 
 def _is_above(root: Root, other: Root) -> bool:
@@ -133,12 +133,17 @@ def _best(fitting: Sequence[Alignment], targets: int, sources: int) -> list[Alig
 
     It explains all if every variable, or every tensor, is in a pair.
     """
-    best, *others = sorted(fitting, key=lambda each: len(each.pairs), reverse=True)
+    best, *others = sorted(fitting, key=_weight, reverse=True)
     if all(other.pairs <= best.pairs for other in others):
         return [best]
     strictly = len(best.pairs) > len(others[0].pairs)
     whole = len({t for t, _ in best.pairs}) == targets or len(best.sources) == sources
     return [best] if strictly and (best.root == ((), ()) or whole) else [best, *others]
+
+
+def _weight(found: Alignment) -> tuple[int, bool]:
+    """Return how much an alignment explains: of as many pairs those count first among which is a chosen name."""
+    return len(found.pairs), found.is_told
 
 
 def _tops(ours: Sequence[Row], theirs: Sequence[Row], root: Root) -> list[Alignment]:
@@ -190,7 +195,7 @@ def _agreeing(found: Sequence[Alignment]) -> list[Alignment]:
     """
     most = max((len(each.pairs) for each in found if each.is_told), default=0)
     weighty = [each for each in found if each.is_told or len(each.pairs) >= most]
-    fitting = sorted(weighty, key=lambda each: len(each.pairs), reverse=True)
+    fitting = sorted(weighty, key=_weight, reverse=True)
     return fitting[:1] if all(each.pairs <= fitting[0].pairs for each in fitting) else fitting
 
 
