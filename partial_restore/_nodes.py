@@ -49,7 +49,7 @@ class Node:
 
     @cached_property
     def _is_numbered(self) -> bool:
-        return all(segment.isdigit() for segment, _ in self.children)
+        return all(segment.isdecimal() for segment, _ in self.children)
 
 
 class Step(NamedTuple):

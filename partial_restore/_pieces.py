@@ -98,7 +98,12 @@ def _pieces(
             for place, leaf in members.items():
                 yield leaf, _listed(nodes, optimizer, leaf, segment, owners.get(place), called)
     everything = _members(lists.get("_variables"))
-    yield from _factored(nodes, optimizer, [everything[place] for place in sorted(everything, key=int)], called)
+    yield from _factored(
+        nodes,
+        optimizer,
+        [leaf for _, leaf in sorted(everything.items(), key=lambda each: (len(each[0]), each[0]))],
+        called,
+    )
     for leaf in everything.values():
         yield leaf, _listed(nodes, optimizer, leaf, "", None, called)
     for segment, child in node.children:
