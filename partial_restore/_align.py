@@ -133,7 +133,7 @@ def _best(fitting: Sequence[Alignment], targets: int, sources: int) -> list[Alig
 
     It explains all if every variable, or every tensor, is in a pair.
     """
-    best, *others = sorted(fitting, key=_weight, reverse=True)
+    best, *others = sorted(fitting, key=lambda each: len(each.pairs), reverse=True)
     if all(other.pairs <= best.pairs for other in others):
         return [best]
     strictly = len(best.pairs) > len(others[0].pairs)
