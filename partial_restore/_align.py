@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from partial_restore._below import Below, Met, below, common
@@ -70,6 +70,13 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, 
     tops_of = {top.root: top for root in above for top in _tops(ours, theirs, root)}
     rivals = [top for top in tops_of.values() if _is_rival(top, best[0], are_alike)]
     return sorted([*best, *rivals], key=_weight, reverse=True)
+
+
+def of_its_name(found: list[Alignment], called: str) -> list[Alignment]:
+    """Return the alignment with the part of the file that is called as the model is, if all others are with other parts: then its root is evident."""
+    own = [each for each in found if called and each.root[0][-1:] == (called,)]
+    are_parts = all(front and not back for front, back in (each.root for each in found))
+    return [replace(own[0], is_evident=True)] if are_parts and len(own) == 1 else found
 
 
 def _is_above(root: Root, other: Root) -> bool:

@@ -70,10 +70,12 @@ class EagerTarget:
         automatic: Collection[str],
         stands_for: Callable[[object], Collection[str] | None],
         unready: Sequence[str] = (),
+        called: str = "",
     ) -> None:
         self.entries: Sequence[Entry] = [each.entry for each in held]
         self.automatic = automatic
         self.unready = unready
+        self.called = called
         self.stands_for = stands_for
         self._held = {each.entry.key: each for each in held}
 

@@ -33,11 +33,15 @@ class Pairing:
 
 
 def pair(
-    targets: Sequence[Entry], sources: Sequence[Entry], renamed: Sequence[Renamed | None], automatic: Collection[str]
+    targets: Sequence[Entry],
+    sources: Sequence[Entry],
+    renamed: Sequence[Renamed | None],
+    automatic: Collection[str],
+    called: str = "",
 ) -> Pairing:
     """Return the candidates of every variable. Indices stand for entries of the two sequences."""
     everyone = (name for entry in (*targets, *sources) for name in entry.paths)
-    sides = Sides(targets, sources, renamed, AUTOMATIC | frozenset(automatic) | uniquified(everyone))
+    sides = Sides(targets, sources, renamed, AUTOMATIC | frozenset(automatic) | uniquified(everyone), called)
     by_path, by_given = said_by("paths", sides), said_by("given", sides)
     placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}

@@ -27,6 +27,7 @@ class Request:
     cast: Cast = "same_kind"
     automatic: Collection[str] = field(default=frozenset())
     optimizer: bool = False
+    called: str = ""
 
 
 def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request) -> Decision:
@@ -41,7 +42,7 @@ def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request)
     renamed_all = [apply_rules(request.rename, entry) for entry in sources]
     theirs = [(entry, renamed) for entry, renamed in zip(sources, renamed_all, strict=True) if entry.group == "model"]
     free = [entry for entry, _ in theirs]
-    pairing = pair(ours, free, [renamed for _, renamed in theirs], request.automatic)
+    pairing = pair(ours, free, [renamed for _, renamed in theirs], request.automatic, request.called)
     places = {entry.key: t for t, entry in enumerate(ours)}
     decided = [_match(entry, places.get(entry.key), free, pairing, request) for entry in targets]
     matches = doubted(decided, free)

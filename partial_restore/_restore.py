@@ -70,7 +70,8 @@ def plan_subset(
     target = open_target(model, session, source.layout)
     if optimizer:
         refuse_stateless(target)
-    request = Request(*selection(target, include, exclude), compile_rename(rename), cast, target.automatic, optimizer)
+    rules = compile_rename(rename)
+    request = Request(*selection(target, include, exclude), rules, cast, target.automatic, optimizer, target.called)
     patterns = initialize if isinstance(initialize, Mapping) else None
     given = compile_patterns(patterns, target.stands_for, {entry.name for entry in target.entries})
     decision = decide(target.entries, source.entries, request)

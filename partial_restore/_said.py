@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from partial_restore._align import Alignment, alignments
+from partial_restore._align import Alignment, alignments, of_its_name
 from partial_restore._certain import is_certain, rivals_of
 from partial_restore._keys import AUTOMATIC, MODELS, VARIABLES, Key, Row, is_said, keyed, unnumbered
 from partial_restore._renamed import renamed_claims, undecided_claims
@@ -64,7 +64,7 @@ def said_by(kind: Kind, sides: Sides) -> Said:
     claims, unsure = renamed_claims(ours, theirs, sides, kind) if any(sides.renamed) else ([], set())
     free = [row for row in theirs if sides.renamed[row.entry] is None]
     told = frozenset(row.entry for row in free if is_said(row.key))
-    found = alignments(ours, free, sides.are_alike, tops=kind == "paths")
+    found = of_its_name(alignments(ours, free, sides.are_alike, tops=kind == "paths"), sides.called)
     if not is_certain(found, ours, free):
         either = {pair for each in found for pair in each.pairs}
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in either)

@@ -12,12 +12,13 @@ from partial_restore._types import Entry
 
 @dataclass(frozen=True)
 class Sides:
-    """The entries of both sides, what rename made of the tensors, and what names are numbered with."""
+    """The entries of both sides, what rename made of the tensors, what names are numbered with, and what the model is ``called`` by a person."""
 
     targets: Sequence[Entry]
     sources: Sequence[Entry]
     renamed: Sequence[Renamed | None]
     bases: Collection[str]
+    called: str = ""
 
     @cached_property
     def has_paths(self) -> bool:

@@ -130,6 +130,36 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"encoder/a/w": MISSING, "encoder/b/w": MISSING},
     ),
+    "one of two like parts, called as the model is": (
+        [layer("a/w"), layer("b/w")],
+        [layer(f"{part}/{each}/w") for part in ("encoder", "decoder") for each in "ab"],
+        {"called": "decoder"},
+        {"a/w": "decoder/a/w", "b/w": "decoder/b/w"},
+    ),
+    "one of two like parts, called otherwise than the model": (
+        [layer("a/w"), layer("b/w")],
+        [layer(f"{part}/{each}/w") for part in ("encoder", "decoder") for each in "ab"],
+        {"called": "coder"},
+        dict.fromkeys(["a/w", "b/w"], AMBIGUOUS),
+    ),
+    "two parts that are called as the model is": (
+        [layer("a/w"), layer("b/w")],
+        [layer(f"{tower}/encoder/{each}/w") for tower in ("left", "right") for each in "ab"],
+        {"called": "encoder"},
+        dict.fromkeys(["a/w", "b/w"], AMBIGUOUS),
+    ),
+    "a part that is called as the model is, of which numbers are all that is known": (
+        [*map(nameless, ["dense_4/w", "dense_5/w"])],
+        [*map(nameless, ["encoder/dense/w", "encoder/dense_1/w", "decoder/dense_2/w", "decoder/dense_3/w"])],
+        {"called": "encoder"},
+        {"dense_4/w": "encoder/dense/w", "dense_5/w": "encoder/dense_1/w"},
+    ),
+    "a part that is called as the model is, and a number more": (
+        [*map(nameless, ["dense_4/w", "dense_5/w", "dense_6/w"]), layer("out/w")],
+        [*map(nameless, ["encoder/dense/w", "encoder/dense_1/w"]), layer("encoder/out/w"), layer("decoder/out/w")],
+        {"called": "encoder"},
+        dict.fromkeys(["dense_4/w", "dense_5/w", "dense_6/w"], AMBIGUOUS) | {"out/w": "encoder/out/w"},
+    ),
     "wrapped twice": (
         [attribute("net/body/a/w"), attribute("net/body/b/w"), attribute("net/top/w"), attribute("out/w")],
         [attribute("a/w"), attribute("b/w")],

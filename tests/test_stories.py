@@ -245,6 +245,36 @@ def test_backbone_loads_into_the_model_that_wraps_it(tmp_path: Path) -> None:
     assert {item.name for item in report.initialized} == {"top/kernel", "top/bias"}
 
 
+@pytest.mark.parametrize(
+    ("family", "ending"), [(keras, ".weights.h5"), (keras, ".keras"), (keras, ".h5"), (tf_keras, ".h5")]
+)
+@pytest.mark.parametrize("name", ["layer", None])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_a_part_that_is_restored_alone_is_known_by_its_name(
+    tmp_path: Path, family: Any, ending: str, name: str | None
+) -> None:
+    def part(called: str | None) -> Any:
+        inputs = family.Input((4,))
+        outputs = inputs
+        for i in range(2):
+            outputs = family.layers.Dense(4, name=name and f"{name}{i}")(outputs)
+        return family.Model(inputs, outputs, name=called)
+
+    inputs, parts = family.Input((4,)), [part("encoder"), part("decoder"), part(None)]
+    outputs = inputs
+    for each in parts:
+        outputs = each(outputs)
+    whole, path = family.Model(inputs, outputs), str(tmp_path / f"whole{ending}")
+    whole.save_weights(path) if ending == ".weights.h5" else whole.save(path)
+    for origin in parts[:2]:
+        alone = part(origin.name)
+        assert len(pr.restore_subset(alone, path).loaded) == 4
+        for ours, theirs in zip(alone.get_weights(), origin.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(part(None), path)
+
+
 def test_two_tensors_renamed_to_one_variable(tmp_path: Path) -> None:
     target = stack(["b0"])
     path = saved(tmp_path, stack(["b0", "b1"]))

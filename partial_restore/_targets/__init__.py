@@ -18,11 +18,12 @@ NAMES = Layout()
 
 
 class Target(Protocol):
-    """Something with variables; ``unready`` are its optimizers that have no state yet."""
+    """Something with variables, ``called`` what a person called it, if that; ``unready`` are its optimizers that have no state yet."""
 
     session: Any
     entries: Sequence[Entry]
     automatic: Collection[str]
+    called: str
     unready: Sequence[str]
     batch_bytes: int
 

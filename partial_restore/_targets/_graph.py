@@ -37,6 +37,7 @@ class GraphTarget:
     batch_bytes = 32 * 2**20
     """Values to take at once. The session prepares every run (10 ms), and keeps what it prepared."""
     automatic: Collection[str] = frozenset()
+    called = ""
     unready: Sequence[str] = ()
 
     def __init__(self, variables: Any, session: tf.compat.v1.Session) -> None:

@@ -9,6 +9,7 @@ from partial_restore import _keras, _live_optimizers
 from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
 from partial_restore._errors import UnbuiltError
 from partial_restore._keras_stored import Stored, stored
+from partial_restore._keys import AUTOMATIC, may_be_automatic
 from partial_restore._names import Names
 from partial_restore._places import LAYERS, names_of_place, snake_case
 from partial_restore._targets._tracked import Graph
@@ -32,7 +33,13 @@ def open_object(model: Any, layout: Layout) -> EagerTarget:
         bases |= {snake_case(type(layer).__name__) for layer in layers}
     unready = [_live_optimizers.class_of(thing) for thing in graph.held_by(_live_optimizers.is_unbuilt)]
     automatic = frozenset(base for base in bases if base)
-    return EagerTarget(held, automatic, lambda thing: graph.keys_below(thing, held), unready)
+    return EagerTarget(held, automatic, lambda thing: graph.keys_below(thing, held), unready, _chosen(model, automatic))
+
+
+def _chosen(model: Any, automatic: frozenset[str]) -> str:
+    """Return the name that a person gave to a model or layer, if so."""
+    name = model.name if _keras.is_layer(model) else ""
+    return "" if may_be_automatic(Name((name,), (False,)), AUTOMATIC | automatic) else name
 
 
 def _called_otherwise(held: Sequence[Held], graph: Graph, layout: Layout) -> list[Held]:
