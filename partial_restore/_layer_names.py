@@ -15,7 +15,11 @@ _WRAPPED = ("cell", "layer")
 
 
 def layer_names(
-    nodes: Sequence[Node], leaves: Mapping[int, str], *, keeps: Literal["all", "top", "none"] = "all"
+    nodes: Sequence[Node],
+    leaves: Mapping[int, str],
+    *,
+    keeps: Literal["all", "top", "none"] = "all",
+    is_placed: bool = False,
 ) -> dict[int, tuple[Name, ...]]:
     """Return for every leaf, given with the variable's own name, its names by those of the layers alone.
 
@@ -28,13 +32,18 @@ def layer_names(
     """
     paths = paths_of(nodes, lambda i, segment: not is_hidden(nodes[i], segment))
     return {
-        leaf: tuple(dict.fromkeys(name for path in paths.get(leaf, ()) for name in _flat(path, nodes, own, keeps)))
+        leaf: tuple(
+            dict.fromkeys(
+                name for path in paths.get(leaf, ()) for name in _flat(path, nodes, own, keeps, is_placed=is_placed)
+            )
+        )
         for leaf, own in leaves.items()
     }
 
 
-def _flat(path: Path, nodes: Sequence[Node], own: str, keeps: str) -> Iterator[Name]:
+def _flat(path: Path, nodes: Sequence[Node], own: str, keeps: str, *, is_placed: bool) -> Iterator[Name]:
     members = path.members
+    placed = members if is_placed else members[:1]
     steps = [i for i in range(len(path) - 1) if nodes[path[i].node].label and path[i].segment not in TRANSPARENT]
     if not steps:  # A weight of the model itself, or of what is no layer.
         yield raw_name(path)
@@ -44,7 +53,7 @@ def _flat(path: Path, nodes: Sequence[Node], own: str, keeps: str) -> Iterator[N
     kept = [i for i in steps if i >= inner or (keeps == "top" and i == steps[0])]
     shortened = [_open(steps, path), kept, _open(kept, path)]
     for chosen in [steps] if keeps == "all" else [steps, *shortened]:
-        places = (*(("", member_place(path[i])) if i in members[:1] else None for i in chosen), None)
+        places = (*(("", member_place(path[i])) if i in placed else None for i in chosen), None)
         for labels in itertools.product(*(_labels_of(path[i], nodes) for i in chosen)):
             yield Name((*labels, own), (*(False for _ in labels), True), places)
             if keeps != "all" and labels[:1] == labels[1:2]:  # A file that repeats a name is read as if it did not.

@@ -129,7 +129,7 @@ def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides
     spread = _spread(ours, sides.targets) - _told_apart(found, sides) if kind == "given" else set()
     is_loose = kind == "ops" and not _is_whole(found, sides)  # Short numbers count only if all of them agree.
     wrong = moved | disproved(found.ours, found.theirs, found.met, sides.are_alike)
-    wrong |= shuffled(found.met, sides.are_listed, sides.is_frozen)
+    wrong |= shuffled(found.met, sides.are_listed, sides.is_frozen, is_part=bool(found.root[0]))
     new = set() if found.is_told else _unmet(found, sides)
     deeper = set() if found.is_told and not _is_short(found, sides) else _deeper(found, sides)
 

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from partial_restore._below import Below, Met
-from partial_restore._keys import OF, Key, Part, is_said
+from partial_restore._keys import OF, Key, Part
 from partial_restore._types import Place
 
 _Rests = Mapping[int, set[Key]]
@@ -65,16 +65,19 @@ def reordered(ours: Below, theirs: Below) -> set[Key]:
     return found
 
 
-def shuffled(met: Met, are_listed: Callable[[int, int], bool], is_frozen: Callable[[int], bool]) -> set[Key]:
+def shuffled(
+    met: Met, are_listed: Callable[[int, int], bool], is_frozen: Callable[[int], bool], *, is_part: bool
+) -> set[Key]:
     """Return the keys of the numbered layers within others whose weights a file lists in another order.
 
-    What is not trained stands last there: what is frozen now, or a beginning that was, may follow the rest.
+    So is all that meets if it ``is_part`` of what the file has. What is not trained stands last there: what is frozen now, or a
+    beginning that was, may follow the rest.
     """
     homes: dict[Key, dict[Key, tuple[int, tuple[bool, int]]]] = defaultdict(dict)
     for t, s, key in met:
-        if not is_said(key) and are_listed(t, s):
+        if are_listed(t, s):
             here = s, (is_frozen(t), t)
-            for i in range(1, len(key) - 1):
+            for i in range(0 if is_part else 1, len(key) - 1):
                 first = homes[key[:i]].get(key[: i + 1], here)
                 homes[key[:i]][key[: i + 1]] = min(first[0], here[0]), min(first[1], here[1])
     found: set[Key] = set()

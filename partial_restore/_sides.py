@@ -27,7 +27,7 @@ class Sides:
 
     def are_listed(self, t: int, s: int) -> bool:
         """Say whether a file lists the weights of a layer in an order which is that of the layers within, as the model has them."""
-        is_array = any(name.places for name in self.sources[s].ops)
+        is_array = any(None in name.places[:-1] for name in self.sources[s].ops)
         return is_array and all(place is not None for name in self.targets[t].shown[:1] for place in name.places[:-1])
 
     def is_frozen(self, t: int) -> bool:

@@ -124,6 +124,7 @@ class Layout:
     layers, which may be less. ``layers``: by the names of layers alone (legacy HDF5 of Keras). ``groups``: by attributes, classes and places (HDF5 of Keras 3); there ``labelled`` says which of the places
     bear the layer's name, and ``groups`` are the paths that the file has. ``unnamed`` says whether there are layers of which it knows the place alone.
     Of the lists, and of the layers in lists, that are ``untold``, which are known by classes, it knows no names though it does of others.
+    That it ``is_told`` means that a configuration tells the places of the layers in inner models.
     """
 
     kind: Literal["names", "ops", "objects", "layers", "groups"] = "names"
@@ -131,6 +132,7 @@ class Layout:
     groups: frozenset[tuple[str, ...]] = frozenset()
     unnamed: bool = False
     untold: frozenset[tuple[str, ...]] = frozenset()
+    is_told: bool = False
 
 
 class Outcome(enum.Enum):

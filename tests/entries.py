@@ -38,7 +38,8 @@ def layer(text: str, *more_paths: str, shape: tuple[int, ...] = (2,)) -> Entry:
 def placed(text: str, place: int) -> Entry:
     """A variable of a layer of which the place in the list of its model is known."""
     name = _of_layer(text)
-    return _entry(text, (Name(name.segments, name.said, (("", place), None)),), (), (2,), "float32")
+    places = (("", place), *(None for _ in name.segments[1:]))
+    return _entry(text, (Name(name.segments, name.said, places),), (), (2,), "float32")
 
 
 def _of_layer(text: str) -> Name:

@@ -618,6 +618,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"net/conv1d_5/w": AMBIGUOUS, "net/dense_2/w": "net/dense/w", "net/conv1d_6/w": AMBIGUOUS},
     ),
+    "numbers within a layer, and a named one moved among them": (
+        [listed("net/conv1d_5/w"), listed("net/a/w"), listed("net/conv1d_6/w")],
+        [array("net/conv1d/w"), array("net/conv1d_1/w"), array("net/a/w")],
+        {},
+        {"net/conv1d_5/w": AMBIGUOUS, "net/a/w": "net/a/w", "net/conv1d_6/w": AMBIGUOUS},
+    ),
+    "numbers within a layer that is all there is now, and a named one moved among them": (
+        [listed("conv1d_5/w"), listed("a/w"), listed("conv1d_6/w")],
+        [array("net/conv1d/w"), array("net/conv1d_1/w"), array("net/a/w")],
+        {"called": "net"},
+        {"conv1d_5/w": AMBIGUOUS, "a/w": "net/a/w", "conv1d_6/w": AMBIGUOUS},
+    ),
     "numbers within a layer, of which one in the middle was frozen and is": (
         [listed("net/conv1d_5/w"), listed("net/dense_2/w")._replace(frozen=True), listed("net/conv1d_6/w")],
         [array("net/conv1d/w"), array("net/conv1d_1/w"), array("net/dense/w")],

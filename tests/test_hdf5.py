@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from models import Layers, assert_same, by_layer, held, randomized, stack, trained, unchanged
 
 import partial_restore as pr
@@ -224,6 +225,43 @@ def test_layers_without_names_do_not_move(save: Save, count: int, tmp_path: Path
         pr.restore_subset(model, path)
 
     assert_same(held(model), before)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize("is_alone", [True, False])
+@pytest.mark.parametrize(
+    ("family", "write", "place"),
+    # In a list of weights a first layer that was frozen stands behind the others, as one that moved there.
+    [
+        (keras, "save", 0),
+        (keras, "save", 1),
+        (tf_keras, "save", 0),
+        (tf_keras, "save", 1),
+        (tf_keras, "save_weights", 1),
+    ],
+)
+def test_layers_without_names_within_a_model_do_not_move_with_a_named_one(
+    family: Any, write: str, place: int, tmp_path: Path, *, is_alone: bool
+) -> None:
+    def encoder(names: list[str | None]) -> Any:
+        layers = [family.layers.Dense(4, name=name) for name in names]
+        return family.Sequential([family.Input((4,)), *layers], name="encoder")
+
+    def whole(inner: Any) -> Any:
+        return family.Sequential([family.Input((4,)), inner, family.layers.Dense(4, name="head")])
+
+    names: list[str | None] = [None, None, None, "n"]
+    origin = encoder(names)
+    path = str(tmp_path / "whole.h5")
+    getattr(whole(origin), write)(path)
+    target, same = encoder([*names[:place], "n", *names[place:3]]), encoder(names)
+    before = target.get_weights()
+
+    with pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target if is_alone else whole(target), path)
+    np.testing.assert_equal(target.get_weights(), before)
+    assert pr.restore_subset(same if is_alone else whole(same), path).loaded
+    np.testing.assert_equal(same.get_weights(), origin.get_weights())
 
 
 def test_a_file_without_names_is_no_help_to_named_layers_that_were_removed(tmp_path: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from partial_restore._places import LAYERS, Group, snake_case
-from partial_restore._types import Name
+from partial_restore._types import Name, Place
 
 _MOST_DEPTH = 100
 
@@ -40,23 +40,28 @@ def members_in(config: Mapping[str, Any], at: Group = ()) -> Iterator[Member]:
         yield from members_in(layer, place)
 
 
-def chains_in(config: Mapping[str, Any], around: Chain = ()) -> Iterator[Chain]:
+def chains_in(
+    config: Mapping[str, Any], around: Chain = (), places: Sequence[Place | None] = ()
+) -> Iterator[tuple[Chain, Sequence[Place | None]]]:
     """Yield the layers of a model that hold no list of others, as far as all names are told: also what others wrap.
+
+    With each come the places of its layers in the lists that hold them; what is wrapped has none.
 
     >>> dense = {"class_name": "Dense", "config": {"name": "head"}}
     >>> inner = {"class_name": "Sequential", "config": {"name": "encoder", "layers": [dense]}}
     >>> list(chains_in({"config": {"layers": [inner, dense]}}))
-    [('encoder', 'head'), ('head',)]
+    [(('encoder', 'head'), (('', 0), ('', 0))), (('head',), (('', 1),))]
     """
     wrapped = _own(config).get("layer")
-    held = [*_layers_of(config), *([wrapped] if isinstance(wrapped, dict) else [])]
-    for layer in held if len(around) <= _MOST_DEPTH else ():
+    members: list[tuple[Place | None, Any]] = [(("", place), layer) for place, layer in enumerate(_layers_of(config))]
+    held = [*members, *([(None, wrapped)] if isinstance(wrapped, dict) else [])]
+    for place, layer in held if len(around) <= _MOST_DEPTH else ():
         name = _name_of(layer)
         if name is not None:
-            chain = (*around, name)
+            chain, found = (*around, name), (*places, place)
             if not _layers_of(layer):
-                yield chain
-            yield from chains_in(layer, chain)
+                yield chain, found
+            yield from chains_in(layer, chain, found)
 
 
 def _own(layer: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -81,14 +86,18 @@ def _name_of(layer: Mapping[str, Any]) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def names_in_full(weights: Mapping[str, tuple[Name, ...]], chains: Iterable[Chain]) -> dict[str, tuple[Name, ...]]:
+def names_in_full(
+    weights: Mapping[str, tuple[Name, ...]], chains: Mapping[Chain, Sequence[Place | None]]
+) -> dict[str, tuple[Name, ...]]:
     """Return the names, by key, of the weights of inner models, which a file may know by fewer models than are around them.
+
+    They tell the places of the layers in these models.
 
     Where the layers do not tell those of all weights below one of the outer model, they tell none:
     the numbers in names count only among their like.
 
     >>> from partial_restore._types import name_of
-    >>> names_in_full({"a": (name_of("net/dense/kernel"),)}, [("net", "encoder", "dense")])["a"][0].text
+    >>> names_in_full({"a": (name_of("net/dense/kernel"),)}, {("net", "encoder", "dense"): ()})["a"][0].text
     'net/encoder/dense/kernel'
     """
     within: dict[str, dict[str, list[Chain]]] = defaultdict(lambda: defaultdict(list))
@@ -99,7 +108,11 @@ def names_in_full(weights: Mapping[str, tuple[Name, ...]], chains: Iterable[Chai
     for key, short in weights.items():
         if (top := short[0].segments[0]) in within:
             held[top][key] = short
-    return {key: names for top, short in held.items() for key, names in _all_in_full(short, within[top]).items()}
+    return {
+        key: tuple(_placed(name, chains) for name in names)
+        for top, short in held.items()
+        for key, names in _all_in_full(short, within[top]).items()
+    }
 
 
 def _all_in_full(
@@ -149,5 +162,13 @@ def _lie_in(some: Sequence[str], around: Sequence[str]) -> bool:
 
 def _in_full(name: Name, below: Chain) -> Name:
     more = len(below) + 1 - len(name.segments)
-    places = (*name.places[:1], *(None,) * more, *name.places[1:]) if name.places else ()
-    return Name((name.segments[0], *below), (*(False,) * more, *name.said), places)
+    return Name((name.segments[0], *below), (*(False,) * more, *name.said), name.places[:1])
+
+
+def _placed(name: Name, chains: Mapping[Chain, Sequence[Place | None]]) -> Name:
+    """Return a name with the places of its layers within the first one, of which the file tells the place."""
+    if not name.places:
+        return name
+    depth = next(i for i in range(len(name.segments), 0, -1) if name.segments[:i] in chains)
+    within = chains[name.segments[:depth]][1:]
+    return name._replace(places=(*name.places, *within, *(None,) * (len(name.segments) - 1 - len(within))))

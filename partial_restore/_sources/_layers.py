@@ -43,8 +43,6 @@ _GATES = {frozenset("ifco"): "ifco", frozenset("zrh"): "zrh"}
 class LayersSource:
     """A file with the attribute ``layer_names``."""
 
-    layout = Layout("layers")
-
     def __init__(self, path: str) -> None:
         self.path = path
         self._hdf5 = Hdf5(path)
@@ -58,7 +56,8 @@ class LayersSource:
             raise UnreadableCheckpointError(path, "it has no weights: none of its layers lists any")
         self._weights = {each.parts[0]: each for each in weights}
         self._family = _family(training)
-        self._full = names_in_full({each.parts[0]: each.names for each in weights}, chains_in(config))
+        self.layout = Layout("layers", is_told=bool(config))
+        self._full = names_in_full({each.parts[0]: each.names for each in weights}, dict(chains_in(config)))
 
     @cached_property
     def entries(self) -> Sequence[Entry]:

@@ -52,8 +52,8 @@ def _called_otherwise(held: Sequence[Held], graph: Graph, layout: Layout) -> lis
         short = graph.layer_names(held, keeps="none")
         return [_called(each, ops=(*_op_name(each), *short.get(id(each.variable), ()))) for each in held]
     if layout.kind == "layers":
-        names = graph.layer_names(held, keeps="all")
-        short = graph.layer_names(held, keeps="top")
+        names = graph.layer_names(held, keeps="all", is_placed=layout.is_told)
+        short = graph.layer_names(held, keeps="top", is_placed=layout.is_told)
         renamed = [_renamed(each, names.get(id(each.variable), ()), is_more=False) for each in held]
         return [
             _called(each, ops=(*short.get(id(each.variable), ()), *_old_name(each)), frozen=not _is_trained(each))

@@ -81,12 +81,12 @@ class Graph:
             nodes[i] = Node(self.edges[i], None, _label(thing), self.slots.get(i, ()), _live_optimizers.class_of(thing))
         return nodes
 
-    def layer_names(self, held: Sequence[Held], *, keeps: Any) -> Mapping[int, Sequence[Name]]:
+    def layer_names(self, held: Sequence[Held], *, keeps: Any, is_placed: bool = False) -> Mapping[int, Sequence[Name]]:
         """Return the variables' names by those of their layers, by the variables' ids."""
         leaves = {
             self._places[id(each.variable)]: own_name(each.handle) for each in held if id(each.variable) in self._places
         }
-        found = layer_names(self._nodes(), leaves, keeps=keeps)
+        found = layer_names(self._nodes(), leaves, keeps=keeps, is_placed=is_placed)
         return {id(self.values[place]): names for place, names in found.items()}
 
     def tops(self) -> Iterator[tuple[tuple[str, ...], Any]]:
