@@ -136,8 +136,8 @@ def kind_of(family: str, word: str) -> str:
 def states_of_keys(shapes: Mapping[str, Sequence[int]]) -> dict[str, State]:
     """Return the state that the optimizers of TensorFlow 1 keep, among all variables that are known by key and shape.
 
-    >>> states_of_keys({"w": [2], "w/Adam": [2], "w/Adam_1": [2], "n/Adam": [3]})["w/Adam_1"]
-    State(kind='velocity', family='adam', optimizer=(), owner='w', lists=())
+    >>> states_of_keys({"w": [2], "w/Adam": [2], "w/Adam_1": [2], "n/Adam": [3]})["w/Adam_1"].owner
+    'w'
     """
     found: dict[str, State] = {}
     for key in shapes:
@@ -200,6 +200,19 @@ class Called(Generic[Owner]):
         found = [*self._keras_3(name), *self._keras_2(name)]
         found = [each for each in found if is_known(family_of(each.optimizer))] or found
         return found[0] if len({(each.owner, each.word) for each in found}) == 1 else None
+
+    def begun(self, name: str) -> tuple[str, Collection[Owner]]:
+        """Return the variables with whose name that of a piece of state begins, and what follows: a word that nobody knows.
+
+        >>> called = Called([("a/kernel", 1), ("a/bias", 2)])
+        >>> called.begun("own/a_kernel_trace"), called.begun("own/trace")
+        (('trace', {1}), ('', ()))
+        """
+        words = name.rpartition("/")[2].split("_")
+        for end in range(len(words) - 1, 0, -1):
+            if owners := self._stems.get("_".join(words[:end])):
+                return "_".join(words[end:]), owners
+        return "", ()
 
     def _keras_3(self, name: str) -> Iterator[Spelled[Owner]]:
         """Read ``adam/dense_kernel_momentum``."""

@@ -141,7 +141,8 @@ def _listed(
 ) -> Piece:
     """Return whose state a member of a list is: by its place among the variables that the optimizer trains, or its name.
 
-    The places of both lists are those of one file, written by one optimizer; a name that says otherwise leaves it open.
+    The places of both lists are those of one file, written by one optimizer. A name that says otherwise leaves it open, or tells it
+    where it begins with that of another variable: an optimizer may keep its state in an order of its own.
     """
     name = nodes[leaf].full_name or ""
     spelled = called.read(name)
@@ -149,6 +150,10 @@ def _listed(
         return Piece(optimizer, spelled.word, spelled.optimizer, spelled.owner)
     if by_place is None or (spelled and spelled.owner != by_place):
         return Piece(optimizer, "", _above(name))
+    word, owners = called.begun(name)
+    if owners and by_place not in owners:
+        owner = min(owners) if len(owners) == 1 else None
+        return Piece(optimizer, word if owner is not None else "", _above(name), owner)
     stem = (nodes[by_place].full_name or "").replace("/", "_")
     last = name.rpartition("/")[2]
     word = last.removeprefix(f"{stem}_") if stem and last.startswith(f"{stem}_") else _word(last, segment)
