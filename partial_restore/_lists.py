@@ -28,21 +28,28 @@ _BLOCKS = {
 
 
 def states_of_list(
-    shapes: Sequence[Shape], layouts: Sequence[Layout], weights: Weights, family: str, names: tuple[str, ...]
+    shapes: Sequence[Shape],
+    weights: Weights,
+    family: str,
+    names: tuple[str, ...],
+    config: Mapping[str, object] | None = None,
 ) -> list[State]:
     """Return what each member of an optimizer's list is, as far as it is forced.
 
     >>> kernel, bias = (3, 4), (4,)
     >>> keys = {"layers/dense/vars/0": kernel, "layers/dense/vars/1": bias}
     >>> weights = Weights(keys, dict.fromkeys(keys, ("layers", "dense")), {})
-    >>> found = states_of_list([(), (), kernel, kernel, bias, bias], layouts_of("adam"), weights, "adam", ())
+    >>> found = states_of_list([(), (), kernel, kernel, bias, bias], weights, "adam", ())
     >>> [(state.kind, state.owner) for state in found[1:4]]
     [('learning_rate', None), ('momentum', 'layers/dense/vars/0'), ('velocity', 'layers/dense/vars/0')]
     """
-    readings = list(_distinct(shapes, layouts, weights))
-    if len(readings) == 1:
-        return [State(kind, family, names, owner) for kind, owner in readings[0]]
-    once = ["iterations", "learning_rate"] if () not in weights.shapes.values() and len(shapes) > 1 else ["iterations"]
+    frames = list(_frames(shapes, config, is_nadam=family == "nadam"))
+    readings = _readings(shapes, layouts_of(family, config), frames, weights)
+    if readings:
+        agreed = [each[0] if len({*each}) == 1 else ("", None) for each in zip(*readings, strict=True)]
+        return [State(kind, family, names, owner, by_order=True) for kind, owner in agreed]
+    has_rate = family != "nadam" and () not in weights.shapes.values() and len(shapes) > 1
+    once = ["iterations", "learning_rate"] if has_rate else ["iterations"]
     known = [kind for kind, shape in zip(once, shapes, strict=False) if shape == ()]
     return [State(kind, family, names) for kind in [*known, *[""] * (len(shapes) - len(known))]]
 
@@ -53,10 +60,13 @@ def layouts_of(family: str, config: Mapping[str, object] | None = None) -> list[
     >>> layouts_of("adam", {"amsgrad": True})
     [(('momentum', 'velocity'), ('velocity_hat',))]
     """
-    parts: list[list[Layout]] = [
-        _optional("average", "use_ema", config),
-        _optional("gradient_accumulator", "gradient_accumulation_steps", config),
-    ]
+    average = _optional("average", "use_ema", config)
+    accumulated = _optional("gradient_accumulator", "gradient_accumulation_steps", config)
+    common = [one + other for one, other in product(average, accumulated)]
+    side_by_side = [
+        (("average", "gradient_accumulator"),) for each in common if config and len(each) > 1
+    ]  # Up to Keras 3.3.
+    parts: list[list[Layout]] = [[*common, *side_by_side]]
     if family == "adam":
         parts += [[(("momentum", "velocity"),)], _optional("velocity_hat", "amsgrad", config)]
     elif family == "rmsprop":
@@ -77,37 +87,43 @@ def _optional(kind: str, option: str, config: Mapping[str, object] | None) -> li
     return [((kind,),)] if config.get(option) else [()]
 
 
+_PRODUCT = ("u_product",)
+"""What Nadam keeps once, in Keras up to 3.3 before all other state."""
+
 _Reading = tuple[tuple[str, str | None], ...]
 
 
-def _distinct(shapes: Sequence[Shape], layouts: Sequence[Layout], weights: Weights) -> set[_Reading]:
-    """Return up to two ways to read the list: what each member is, and whose."""
-    found: set[_Reading] = set()
-    for layout, (head, tail) in product(layouts, _frames(shapes)):
-        body = shapes[len(head) : len(shapes) - len(tail)]
-        runs = _runs(body, layout)
-        if runs is None:
-            continue
-        owners = owners_of(weights, runs)
-        if owners is None:
-            return set()
-        for each in owners:
-            kinds = _unrolled(layout, each)
-            found.add((*((kind, None) for kind in head), *kinds, *((kind, None) for kind in tail)))
-        if len(found) > 1:
-            break
+def _readings(
+    shapes: Sequence[Shape], layouts: Sequence[Layout], frames: Sequence[_Frame], weights: Weights
+) -> list[_Reading]:
+    """Return the ways to read the list: what each member is, and whose. There is none if the weights explain one in several ways."""
+    found: list[_Reading] = []
+    for layout, (head, tail) in product(layouts, frames):
+        runs = _runs(shapes[len(head) : len(shapes) - len(tail)], layout)
+        owners = owners_of(weights, runs) if runs is not None else ()
+        if owners is None or len(owners) > 1:
+            return []
+        found.extend(
+            (*((kind, None) for kind in head), *_unrolled(layout, each), *((kind, None) for kind in tail))
+            for each in owners
+        )
     return found
 
 
-def _frames(shapes: Sequence[Shape]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Yield what may stand once before and behind the state of the variables."""
-    if not shapes or shapes[0] != ():
-        return
-    heads = [("iterations",), *([("iterations", "learning_rate")] if shapes[1:2] == [()] else [])]
-    for head in heads:
-        yield head, ()
-        if len(shapes) > len(head) and shapes[-1] == ():
-            yield head, ("u_product",)
+_Frame = tuple[tuple[str, ...], tuple[str, ...]]
+"""What stands once before and behind the state of the variables."""
+
+
+def _frames(shapes: Sequence[Shape], config: Mapping[str, object] | None, *, is_nadam: bool) -> Iterator[_Frame]:
+    """Yield what may stand once around the state of the variables: a schedule has no learning rate to keep."""
+    is_scheduled = config is not None and isinstance(config.get("learning_rate"), dict)
+    for head in [("iterations",), *([] if is_scheduled else [("iterations", "learning_rate")])]:
+        for more, tail in [((), ()), *([((), _PRODUCT), (_PRODUCT, ())] if is_nadam else [])]:
+            front = (*head, *more)
+            if len(shapes) >= len(front) + len(tail) and not any(
+                [*shapes[: len(front)], *(shapes[-1:] if tail else ())]
+            ):
+                yield front, tail
 
 
 def _runs(body: Sequence[Shape], layout: Layout) -> tuple[Shape, ...] | None:

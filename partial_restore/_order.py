@@ -80,7 +80,7 @@ def _branch(
     kind = _base(at[-1]) if is_member else ""
     chains: list[tuple[_Leaf | _Branch, ...]] = []
     if at in keys and is_trained:
-        chains.append((_Leaf(tuple(keys[at][: _trainable(kind, len(keys[at]))])),))
+        chains.extend((_Leaf(own),) for own in _in_order(keys[at][: _trainable(kind, len(keys[at]))]))
     rest = sorted(inner.get(at, ()))
     if LAYERS in rest:
         rest.remove(LAYERS)
@@ -92,6 +92,14 @@ def _branch(
     others = [[name] for name in rest if name not in ordered]
     chains.extend(tuple(below((*at, name)) for name in names) for names in (ordered, *others))
     return _Branch(tuple(chain for chain in chains if chain))
+
+
+def _in_order(keys: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the variables of one layer of which the order is known: those that are numbered; one with a name stands anywhere."""
+    if all(key.rpartition("/")[2].isdecimal() for key in keys):
+        yield tuple(keys)
+    else:
+        yield from ((key,) for key in keys)
 
 
 def _by_class(members: Collection[Group]) -> Iterator[list[Group]]:
@@ -126,6 +134,19 @@ def owners_of(weights: Weights, runs: Sequence[Shape]) -> set[tuple[str, ...]] |
     search = _Search(weights.shapes, runs, is_whole=Counter(runs) == trainable)
     found = search.ends(tree, 0).get(len(runs), set())
     return None if search.is_exhausted else found
+
+
+def may_train(groups: Mapping[str, Group], order: Sequence[str]) -> bool:
+    """Say whether a file with these variables in these groups could be read as of a model that trains them in this order.
+
+    >>> groups = {f"layers/{name}/vars/0": ("layers", name) for name in ("dense", "dense_1")}
+    >>> [may_train(groups, order) for order in (list(groups), list(groups)[::-1])]
+    [True, False]
+    """
+    shapes = {key: (i,) for i, key in enumerate(groups)}
+    return all(key in shapes for key in order) and bool(
+        owners_of(Weights(shapes, groups, {}), [shapes[key] for key in order])
+    )
 
 
 def _keys(node: _Leaf | _Branch) -> Iterator[str]:

@@ -15,13 +15,14 @@ from typing import TypeVar
 
 from partial_restore._optimizers import family_of, is_known, kind_of
 from partial_restore._select import Renamed
-from partial_restore._types import Entry, Match, Outcome, State
+from partial_restore._types import Entry, Match, Outcome, State, name_of
 
 _MOST_CANDIDATES = 64
 """Candidates kept for state that cannot be decided."""
 
 FOLLOWS = "the state of its variable"
 ONCE = "the same of the optimizer"
+UNTOLD = "the checkpoint does not tell whose state this is"
 
 _Optimizer = tuple[str, ...]
 _Meaning = tuple[str | None, str]
@@ -47,7 +48,7 @@ def follow(
     """
     sides = _Sides(targets, owners, _free(sources, renamed))
     said = _said(sources, renamed)
-    return [_match(target, said.get(target.name, ()), sides) for target in targets]
+    return [_match(target, _meant(target, said.get(target.name, ())), sides) for target in targets]
 
 
 def _free(sources: Sequence[Entry], renamed: Sequence[Renamed | None]) -> list[Entry]:
@@ -59,13 +60,25 @@ def _free(sources: Sequence[Entry], renamed: Sequence[Renamed | None]) -> list[E
     ]
 
 
-def _said(sources: Sequence[Entry], renamed: Sequence[Renamed | None]) -> dict[str, list[Entry]]:
+_Said = tuple[Entry, bool]
+"""A tensor that a rule gave a new name, and whether the rule spelled all of that."""
+
+
+def _said(sources: Sequence[Entry], renamed: Sequence[Renamed | None]) -> dict[str, list[_Said]]:
     """Return the tensors that rules gave a new name, by that name."""
-    said: dict[str, list[Entry]] = defaultdict(list)
+    said: dict[str, list[_Said]] = defaultdict(list)
     for source, rule in zip(sources, renamed, strict=True):
-        for text in {name.text for name, _ in rule.names} if rule else ():
-            said[text].append(source)
+        spelled = {name.text: pinned == len(name.segments) for name, pinned in rule.names} if rule else {}
+        for text, is_whole in spelled.items():
+            said[text].append((source, is_whole))
     return said
+
+
+def _meant(target: Entry, said: Sequence[_Said]) -> list[Entry]:
+    """Return the tensors that rules mean for a piece of state: one that renames a layer does not make a velocity a moment."""
+    families = {each.state.family for each in (target, *(source for source, _ in said)) if each.state}
+    is_known = len(families) > 1 and "" not in families
+    return [source for source, is_whole in said if is_whole or not is_known]
 
 
 def _match(target: Entry, said: Sequence[Entry], sides: _Sides) -> Match:
@@ -85,11 +98,13 @@ def _match(target: Entry, said: Sequence[Entry], sides: _Sides) -> Match:
     found = sides.candidates(target, state)
     if found and (len(found) > 1 or sides.is_contested(target, state)):
         return _decided(target, Outcome.AMBIGUOUS, "nothing tells of which optimizer it is", found)
+    if state.owner is not None and state.is_reordered and any(entry.state and entry.state.by_order for entry in found):
+        return _decided(target, Outcome.AMBIGUOUS, UNTOLD, sides.listed(target))
     if found:
         return _decided(target, Outcome.LOADED, ONCE if state.owner is None else FOLLOWS, found)
     for reason, doubtful in (
         ("the checkpoint does not tell the class of its optimizer", sides.classless(target, state)),
-        ("the checkpoint does not tell whose state this is", sides.untold(target, state)),
+        (UNTOLD, sides.untold(target, state)),
     ):
         if doubtful:
             return _decided(target, Outcome.AMBIGUOUS, reason, doubtful)
@@ -178,6 +193,11 @@ class _Sides:
         fitting = [each for each in self._theirs if not is_known(each.family) or each.family == family]
         untold = chain.from_iterable(theirs.untold.get(target.shape, ()) for theirs in fitting)
         return list(islice(untold, _MOST_CANDIDATES))
+
+    def listed(self, target: Entry) -> list[Entry]:
+        """Return the state of this shape that the checkpoint lists, by its keys: the order of the list does not tell whose it is."""
+        fitting = (entry for theirs in self._partners[self._homes[target.key]] for entry in theirs.states)
+        return [entry._replace(paths=(name_of(entry.key),)) for entry in fitting if entry.shape == target.shape]
 
     def lack(self, target: Entry) -> str:
         """Return why there is nothing for a piece of state."""

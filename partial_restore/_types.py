@@ -62,7 +62,8 @@ class State:
 
     ``kind`` is what it means to the ``family`` of optimizers (empty if its side does not tell), ``optimizer`` how its
     side calls the one that keeps it, ``owner`` the key of the variable to which it belongs; None for what an optimizer has once.
-    ``lists`` are the attributes in which that optimizer keeps its state, in order, if its side tells.
+    ``lists`` are the attributes in which that optimizer keeps its state, in order, if its side tells. A file may know the owner
+    ``by_order`` of a list alone; that tells nothing to a model of which the optimizer has its variables in another order (``is_reordered``).
     """
 
     kind: str
@@ -70,6 +71,8 @@ class State:
     optimizer: tuple[str, ...] = ()
     owner: str | None = None
     lists: tuple[str, ...] = ()
+    by_order: bool = False
+    is_reordered: bool = False
 
 
 class Entry(NamedTuple):

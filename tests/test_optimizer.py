@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -581,3 +582,82 @@ def test_two_optimizers_of_keras_2_that_were_built_before_training_are_told_by_n
 
     for name, rate in (("g", 0.1), ("d", 0.2)):
         np.testing.assert_allclose(getattr(target, f"{name}_optimizer").learning_rate, rate)
+
+
+class Block(keras.layers.Layer):
+    """A layer that shares another one, which the model has as well."""
+
+    def __init__(self, tied: Any, name: str) -> None:
+        super().__init__(name=name)
+        self.tied = tied
+        self.inner = keras.layers.Dense(4, name=f"{name}_inner")
+
+    def build(self, shape: Any) -> None:
+        self.inner.build(shape)
+
+    def call(self, x: Any) -> Any:
+        return self.inner(x)
+
+
+class Tied(keras.Model):
+    """A model that trains a layer before those that hold it as well, one of which comes first in a file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tied = keras.layers.Dense(4, name="tied")
+        self.encoder, self.decoder = Block(self.tied, "encoder"), Block(self.tied, "decoder")
+
+    def call(self, x: Any) -> Any:
+        return self.decoder(self.encoder(self.tied(x)))
+
+
+@NAMING
+@pytest.mark.parametrize("ending", [".weights.h5", ".keras"])
+def test_order_that_a_shared_layer_hides_is_not_guessed(ending: str, tmp_path: Path) -> None:
+    def tied() -> Any:
+        model = Tied()
+        model.compile(keras.optimizers.Adam(0.01), "mse")
+        return step(model)
+
+    source, target, path = tied(), tied(), str(tmp_path / f"tied{ending}")
+    source.save_weights(path) if ending == ".weights.h5" else source.save(path)
+    with unchanged(target), pytest.raises(pr.AmbiguousError, match="whose state") as raised:
+        pr.restore_subset(target, path, optimizer=True)
+    assert not [name for name in raised.value.names if name.endswith(("iterations", "learning_rate"))]
+    pr.restore_subset(target, path)
+    np.testing.assert_equal(target.get_weights(), source.get_weights())
+
+
+@pytest.mark.parametrize("rename", [{re.compile("a/"): "x/"}, lambda name: name.replace("a/", "x/")])
+def test_a_rule_for_a_layer_does_not_make_a_velocity_a_moment(rename: Any, tmp_path: Path) -> None:
+    path = saved(tmp_path, step(net(lambda: keras.optimizers.SGD(0.1, momentum=0.9))))
+    target = step(net(keras.optimizers.Adam, ("x", "b", "c")))
+    before = state(target)
+    report = pr.restore_subset(target, path, optimizer=True, rename=rename)
+    assert report["x/kernel"].reason == "renamed"
+    assert report["optimizer/x/kernel/momentum"].reason.startswith("the checkpoint's optimizer is another one")
+    assert_same(state(target), before)
+
+
+class MatricesFirst(keras.optimizers.Optimizer):
+    """An optimizer that keeps its state in an order of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(0.1, name="matrices_first")
+
+    def build(self, variables: Any) -> None:
+        if not self.built:
+            super().build(variables)
+            self._places = sorted(range(len(variables)), key=lambda i: -len(variables[i].shape))
+            self._traces = [self.add_variable_from_reference(variables[i], name="trace") for i in self._places]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:  # noqa: ARG002  Keras passes it.
+        self.assign_add(self._traces[self._places.index(self._get_variable_index(variable))], gradient)
+
+
+def test_state_in_an_order_of_its_own_is_told_by_its_names(tmp_path: Path) -> None:
+    source, target = step(net(MatricesFirst, ("a", "b"))), step(net(MatricesFirst, ("a", "new", "b")))
+    before = {trace.path: trace.numpy() for trace in target.optimizer._traces}
+    restored(target, saved(tmp_path, source))
+    theirs = {trace.path: trace.numpy() for trace in source.optimizer._traces}
+    assert_same({trace.path: trace.numpy() for trace in target.optimizer._traces}, before | theirs)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from partial_restore._lists import layouts_of, states_of_list
+from partial_restore._lists import states_of_list
 from partial_restore._optimizers import family_of
 from partial_restore._order import Weights
 from partial_restore._places import LAYERS, Group
@@ -68,8 +68,8 @@ def _stated(
                 yield entry._replace(group="copy")
         return
     options = told.get("config")
-    layouts = layouts_of(family, options if isinstance(options, dict) else None)
-    states = states_of_list([entry.shape for entry in members], layouts, weights, family, called)
+    known = options if isinstance(options, dict) else None
+    states = states_of_list([entry.shape for entry in members], weights, family, called, known)
     yield from (entry._replace(state=state) for entry, state in zip(members, states, strict=True))
 
 

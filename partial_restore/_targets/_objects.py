@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,10 +10,11 @@ from partial_restore import _keras, _live_optimizers
 from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
 from partial_restore._errors import UnbuiltError
 from partial_restore._keras_stored import Stored, stored
-from partial_restore._keys import AUTOMATIC, may_be_automatic
+from partial_restore._keys import AUTOMATIC, VARIABLES, may_be_automatic
 from partial_restore._names import Names
 from partial_restore._places import LAYERS, names_of_place, snake_case
 from partial_restore._targets._tracked import Graph
+from partial_restore._targets._training import with_order
 from partial_restore._types import Entry, Group, Layout, Name, name_of
 
 
@@ -59,8 +61,10 @@ def _called_otherwise(held: Sequence[Held], graph: Graph, layout: Layout) -> lis
             _called(each, ops=(*short.get(id(each.variable), ()), *_old_name(each)), frozen=not _is_trained(each))
             for each in renamed
         ]
-    names = _stored_names(graph, layout)
-    return [_of_class(_renamed(each, names.get(id(each.variable), ()), is_more=False)) for each in held]
+    ways = _stored_places(graph, layout)
+    names = _stored_names(ways, layout)
+    renamed = [_of_class(_renamed(each, names.get(id(each.variable), ()), is_more=False)) for each in held]
+    return with_order(renamed, [{id(raw(variable)): at for at, variable in _stored_at(places)} for places in ways])
 
 
 def _op_name(held: Held) -> tuple[Name, ...]:
@@ -102,22 +106,35 @@ def _renamed(held: Held, called: Sequence[Name], *, is_more: bool) -> Held:
     return _called(held, paths=tuple(dict.fromkeys(paths)), given=given, shown=shown)
 
 
-def _stored_names(graph: Graph, layout: Layout) -> Mapping[int, Sequence[Name]]:
-    """Return the names under which Keras 3 would store the variables, by their ids.
+_Placed = tuple[tuple[str, ...], tuple[str, ...], Stored]
+"""What stands before a model that was saved, where a layer is stored with that, and its variables."""
+
+
+def _stored_places(graph: Graph, layout: Layout) -> list[list[_Placed]]:
+    """Return where Keras 3 would store the layers, in each way to go that the file may be of.
 
     Before it kept the names of layers, Keras met its attributes in one order or the other, and Keras 2 sorted dicts: what has most
-    of the file's paths is taken, below whatever stands before them in a model around the saved one. Where ways to
-    go have as many, a variable has the names of each.
+    of the file's paths is taken, below whatever stands before them in a model around the saved one. Several ways may
+    have as many.
     """
     found = [
         [place for each in graph.tops() for place in _below(*each, reverse=reverse, sorts=sorts)]
         for reverse, sorts in _ways(layout)
     ]
     met = [_met(places, layout.groups) for places in found]
+    return [places for places, most in zip(found, met, strict=True) if most == max(met)]
+
+
+def _stored_at(places: Sequence[_Placed]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the variables of layers with the path under which each is stored."""
+    for _, group, place in places:
+        yield from (((*group, VARIABLES, key), variable) for key, variable in place.variables.items())
+
+
+def _stored_names(ways: Sequence[Sequence[_Placed]], layout: Layout) -> Mapping[int, Sequence[Name]]:
+    """Return the names under which Keras 3 would store the variables, by their ids: those of each way to go."""
     names: dict[int, list[Name]] = {}
-    for front, group, place in (
-        each for places, most in zip(found, met, strict=True) if most == max(met) for each in places
-    ):
+    for front, group, place in itertools.chain.from_iterable(ways):
         members = (*(False for _ in front), *place.members)
         labels = {(*front, *at): label for at, label in place.labels.items()}
         order = {(*front, *at): number for at, number in place.order.items()}
@@ -139,7 +156,7 @@ def _ways(layout: Layout) -> Sequence[tuple[bool, bool]]:
     return reverse if is_first == {False} else (*forward, *reverse)
 
 
-def _met(places: Sequence[tuple[tuple[str, ...], tuple[str, ...], Stored]], known: Collection[tuple[str, ...]]) -> int:
+def _met(places: Sequence[_Placed], known: Collection[tuple[str, ...]]) -> int:
     """Return how many segments of the paths end as a path of the file does, below whatever stands before."""
     return sum(
         next((len(group) - i for i in range(len(front), len(group)) if group[i:] in known), 0)
@@ -147,9 +164,7 @@ def _met(places: Sequence[tuple[tuple[str, ...], tuple[str, ...], Stored]], know
     )
 
 
-def _below(
-    front: tuple[str, ...], layer: Any, *, reverse: bool, sorts: bool
-) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], Stored]]:
+def _below(front: tuple[str, ...], layer: Any, *, reverse: bool, sorts: bool) -> Iterator[_Placed]:
     for place in stored(layer, reverse=reverse, sorts=sorts):
         yield front, (*front, *place.group), place
 
