@@ -36,6 +36,13 @@ def _is_class_of_optimizers(cls: Any) -> bool:
     )
 
 
+def within(thing: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the list of the optimizers that one of Keras 3 shares the variables out to, which TensorFlow does not track."""
+    held = getattr(thing, "_inner_optimizers", None)
+    if isinstance(held, list) and _is_optimizer(thing):
+        yield "optimizers", held
+
+
 def is_unbuilt(thing: Any) -> bool:
     """Say whether a thing is an optimizer that has not made its state yet."""
     marks = ("_hypers_created", "built", "_built")  # Of tf.keras up to 2.10, of Keras 3, of tf.keras since.

@@ -13,7 +13,7 @@ from partial_restore._nodes import Node
 from partial_restore._optimizers import KINDS, SLOTS, Called, family_of, family_of_words, kind_of
 from partial_restore._types import State
 
-_LISTS = frozenset({"_variables", "_trainable_variables", "_trainable_variables_indices", "_index_dict"})
+_LISTS = frozenset({"_variables", "_trainable_variables", "_trainable_variables_indices", "_index_dict", "optimizers"})
 """Attributes of optimizers that are no lists of one kind of state."""
 
 

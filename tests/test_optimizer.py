@@ -661,3 +661,22 @@ def test_state_in_an_order_of_its_own_is_told_by_its_names(tmp_path: Path) -> No
     restored(target, saved(tmp_path, source))
     theirs = {trace.path: trace.numpy() for trace in source.optimizer._traces}
     assert_same({trace.path: trace.numpy() for trace in target.optimizer._traces}, before | theirs)
+
+
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="this Keras has one optimizer for all")
+def test_optimizers_that_share_the_variables_out_are_restored_each(tmp_path: Path) -> None:
+    def shared() -> Any:
+        inputs = keras.Input([4])
+        outputs = keras.layers.Dense(3, name="a")(inputs)
+        model = keras.Model(inputs, keras.layers.Dense(4, name="b")(outputs))
+        each = keras.optimizers.OptimizerMap(keras.optimizers.Adam(0.01), {"b/.*": keras.optimizers.Adagrad(0.02)})
+        model.compile(keras.optimizers.MultiOptimizer(each), "mse")
+        return step(model)
+
+    source, target, path = step(shared()), shared(), str(tmp_path / "shared.keras")
+    source.save(path)
+    restored(target, path)
+    for ours, theirs in zip(target.optimizer.variables, source.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
+    report = restored(shared(), saved(tmp_path, source))  # TensorFlow stores nothing of what is within.
+    assert report["optimizer/a/kernel/momentum"].reason.startswith("the checkpoint's optimizer is another one")

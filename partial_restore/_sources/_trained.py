@@ -13,6 +13,9 @@ from partial_restore._places import LAYERS, Group
 from partial_restore._types import Entry, State, name_of
 
 _INNER = "inner_optimizer"
+_SHARED = "optimizers"
+"""Where an optimizer keeps those to which it shares the variables out; in its own list it repeats what they keep."""
+_ONCE = ("iterations", "learning_rate")
 _SCALED = ("iterations", "learning_rate", "step_counter", "dynamic_scale")
 _OLD_LAYERS = "_layer_checkpoint_dependencies"
 
@@ -56,8 +59,14 @@ def _stated(
     """Yield the arrays of one optimizer with their state; of one that scales the loss, and holds another, what is its own."""
     front = group.removesuffix("/vars")
     told = _config_at(config, front)
-    family = family_of(str(told.get("class_name") or names.get(group) or "").rpartition(">")[2])
+    place = front.rpartition("/")[2] if _SHARED in front.split("/") else ""
+    family = family_of(str(told.get("class_name") or names.get(group) or place).rpartition(">")[2])
     called = (front, names[group]) if group in names else (front,)
+    if any(each.startswith(f"{front}/{_SHARED}/") for each in lists):
+        for i, entry in enumerate(members):
+            shared = State(_ONCE[i], family, called) if i < len(_ONCE) else None
+            yield entry._replace(state=shared) if shared else entry._replace(group="copy")
+        return
     held = lists.get(f"{front}/{_INNER}/vars")
     if held is not None:
         own = _SCALED if len(members) - len(held) == len(_SCALED) else (_SCALED[0], *_SCALED[2:])
@@ -74,7 +83,9 @@ def _stated(
 
 
 def _config_at(config: Mapping[str, Any], front: str) -> Mapping[str, Any]:
-    """Return the configuration of an optimizer, or of the one within it."""
+    """Return the configuration of an optimizer, or of the one within it; that of one of several is not told."""
+    if _SHARED in front.split("/"):
+        return {}
     for _ in range(front.count(_INNER)):
         inner = config.get("config")
         held = inner.get(_INNER) if isinstance(inner, dict) else None

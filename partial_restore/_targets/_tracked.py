@@ -128,6 +128,7 @@ def _children(thing: Any) -> Iterator[tuple[str, Any]]:
         yield from thing._trackable_children().items()
         if _keras.is_layer(thing):
             yield from _keras.containers(thing)
+        yield from _live_optimizers.within(thing)
     elif isinstance(thing, Mapping):
         yield from ((str(key), value) for key, value in thing.items() if _is_holder(value))
     elif isinstance(thing, list | tuple):
