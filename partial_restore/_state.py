@@ -7,13 +7,11 @@ for the variable that takes the tensor, if both mean the same.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain, islice
-from typing import TypeVar
 
-from partial_restore._optimizers import family_of, is_known, kind_of
+from partial_restore._kept import Kept, Meaning, are_alike, called_most_alike, grouped, have_rivals, optimizers_of
+from partial_restore._optimizers import is_known, kind_of
 from partial_restore._select import Renamed
 from partial_restore._types import Entry, Match, Outcome, State, name_of
 
@@ -23,12 +21,6 @@ _MOST_CANDIDATES = 64
 FOLLOWS = "the state of its variable"
 ONCE = "the same of the optimizer"
 UNTOLD = "the checkpoint does not tell whose state this is"
-
-_Optimizer = tuple[str, ...]
-_Meaning = tuple[str | None, str]
-"""Of which variable, and what it is."""
-
-_Key = TypeVar("_Key")
 
 
 def follow(
@@ -117,45 +109,14 @@ def _decided(target: Entry, outcome: Outcome, reason: str, found: Sequence[Entry
     return Match(target, outcome, reason, candidates=tuple(found[:_MOST_CANDIDATES]))
 
 
-@dataclass(frozen=True, eq=False)
-class _Kept:
-    """What one optimizer keeps: its names, its class, the entries."""
-
-    names: _Optimizer
-    family: str
-    states: Mapping[Entry, State]
-
-    @cached_property
-    def chosen(self) -> frozenset[str]:
-        """Its names, without those that Keras numbers."""
-        return frozenset(name for name in self.names if not is_known(family_of(name)))
-
-    @cached_property
-    def held(self) -> frozenset[_Meaning]:
-        return frozenset((state.owner, state.kind) for state in self.states.values())
-
-    @cached_property
-    def kinds(self) -> frozenset[str]:
-        return frozenset(kind for owner, kind in self.held if owner is not None)
-
-    @cached_property
-    def lists(self) -> tuple[str, ...]:
-        return max((state.lists for state in self.states.values()), default=())
-
-    @cached_property
-    def untold(self) -> Mapping[tuple[int, ...], Sequence[Entry]]:
-        """The state of which its side does not tell what it is, by shape."""
-        return _grouped((entry.shape, entry) for entry, state in self.states.items() if not state.kind)
-
-
 class _Sides:
     """The state of both sides, and which optimizers of the checkpoint each of the model's may be."""
 
     def __init__(self, targets: Sequence[Entry], owners: Mapping[str, Match], sources: Sequence[Entry]) -> None:
         self.owners = owners
-        self._ours, self._theirs = _optimizers(targets), _optimizers(sources)
+        self._ours, self._theirs = optimizers_of(targets), optimizers_of(sources)
         self._homes = {entry.key: ours for ours in self._ours for entry in ours.states}
-        self._meanings: dict[tuple[_Kept, str], Mapping[_Meaning, Sequence[Entry]]] = {}
+        self._meanings: dict[tuple[Kept, str], Mapping[Meaning, Sequence[Entry]]] = {}
         self._partners = self._all_partners()
 
     def candidates(self, target: Entry, state: State) -> list[Entry]:
@@ -167,14 +128,14 @@ class _Sides:
         theirs = [each for each in self._theirs if not each.family]
         return self._meaning(state, self._homes[target.key].family, theirs)
 
-    def _meaning(self, state: State, family: str, optimizers: Collection[_Kept]) -> list[Entry]:
+    def _meaning(self, state: State, family: str, optimizers: Collection[Kept]) -> list[Entry]:
         wanted = self._source_of(state), state.kind
         return [entry for theirs in optimizers for entry in self._meaning_to(family, theirs).get(wanted, ())]
 
-    def _meaning_to(self, family: str, theirs: _Kept) -> Mapping[_Meaning, Sequence[Entry]]:
+    def _meaning_to(self, family: str, theirs: Kept) -> Mapping[Meaning, Sequence[Entry]]:
         """Return what an optimizer keeps by what it means to a family."""
         if (theirs, family) not in self._meanings:
-            self._meanings[theirs, family] = _grouped(
+            self._meanings[theirs, family] = grouped(
                 ((state.owner, kind_of(family, state.kind)), entry) for entry, state in theirs.states.items()
             )
         return self._meanings[theirs, family]
@@ -212,63 +173,21 @@ class _Sides:
         match = self.owners.get(state.owner) if state.owner is not None else None
         return match.source.key if match and match.source and match.outcome is Outcome.LOADED else None
 
-    def _all_partners(self) -> dict[_Kept, set[_Kept]]:
+    def _all_partners(self) -> dict[Kept, set[Kept]]:
         """Pair what is of one class; where several are, by their names and by the variables that they train."""
-        alike = {ours: {each for each in self._theirs if _are_alike(ours, each)} for ours in self._ours}
-        named = {ours: _called_most_alike(ours, alike[ours]) for ours in self._ours}
+        alike = {ours: {each for each in self._theirs if are_alike(ours, each)} for ours in self._ours}
+        named = {ours: called_most_alike(ours, alike[ours]) for ours in self._ours}
         shared = {ours: self._training_the_same(ours, alike[ours]) for ours in self._ours}
-        partners: dict[_Kept, set[_Kept]] = {}
+        partners: dict[Kept, set[Kept]] = {}
         for ours in self._ours:
-            if len(alike[ours]) <= 1 and not _rivals(ours, alike):
+            if len(alike[ours]) <= 1 and not have_rivals(ours, alike):
                 partners[ours] = alike[ours]
                 continue
-            told = [each[ours] for each in (named, shared) if len(each[ours]) == 1 and not _rivals(ours, each)]
+            told = [each[ours] for each in (named, shared) if len(each[ours]) == 1 and not have_rivals(ours, each)]
             agreed = set.intersection(*told) if told else set()
             partners[ours] = agreed or alike[ours]
         return partners
 
-    def _training_the_same(self, ours: _Kept, alike: Collection[_Kept]) -> set[_Kept]:
+    def _training_the_same(self, ours: Kept, alike: Collection[Kept]) -> set[Kept]:
         wanted = {(self._source_of(state), state.kind) for state in ours.states.values() if state.owner is not None}
         return {each for each in alike if any(m in wanted and m[0] for m in self._meaning_to(ours.family, each))}
-
-
-def _grouped(pairs: Iterable[tuple[_Key, Entry]]) -> dict[_Key, list[Entry]]:
-    groups: dict[_Key, list[Entry]] = defaultdict(list)
-    for key, entry in pairs:
-        groups[key].append(entry)
-    return groups
-
-
-def _called_most_alike(ours: _Kept, alike: Collection[_Kept]) -> set[_Kept]:
-    most = max((len(ours.chosen & each.chosen) for each in alike), default=0)
-    return {each for each in alike if most and len(ours.chosen & each.chosen) == most}
-
-
-def _rivals(ours: _Kept, candidates: Mapping[_Kept, set[_Kept]]) -> bool:
-    """Say whether another optimizer of the model has a candidate of this one."""
-    return any(candidates[ours] & candidates[each] for each in candidates if each is not ours)
-
-
-def _optimizers(entries: Sequence[Entry]) -> list[_Kept]:
-    kept: dict[tuple[_Optimizer, str], dict[Entry, State]] = defaultdict(dict)
-    for entry in entries:
-        if entry.state is not None:
-            kept[entry.state.optimizer, entry.state.family][entry] = entry.state
-    return [_Kept(names, family, states) for (names, family), states in kept.items()]
-
-
-def _are_alike(ours: _Kept, theirs: _Kept) -> bool:
-    """Say whether two optimizers are of one class, so that their state means the same.
-
-    Where only a name that a person chose tells of the class, both must bear it and keep the same kinds of state, in attributes
-    of the same names, in one order, as far as these are known.
-    """
-    if ours.family == theirs.family and ours.family:
-        return True
-    kinds = frozenset(kind_of(ours.family, kind) for kind in theirs.kinds)
-    if not theirs.family:
-        return not kinds and not ours.kinds
-    called = {family_of(name) for name in ours.names}
-    if ours.lists and theirs.lists and ours.lists != theirs.lists:
-        return False
-    return not is_known(theirs.family) and theirs.family in called and kinds == ours.kinds

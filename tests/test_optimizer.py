@@ -680,3 +680,27 @@ def test_optimizers_that_share_the_variables_out_are_restored_each(tmp_path: Pat
         np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
     report = restored(shared(), saved(tmp_path, source))  # TensorFlow stores nothing of what is within.
     assert report["optimizer/a/kernel/momentum"].reason.startswith("the checkpoint's optimizer is another one")
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+@pytest.mark.parametrize("ending", [pytest.param(".weights.h5", marks=NAMING), ""])
+def test_optimizer_of_an_inner_model_is_another_one(ending: str, tmp_path: Path, *, is_compiled: bool) -> None:
+    def nested(*, is_compiled: bool) -> Any:
+        inner = keras.Sequential([keras.Input([4]), keras.layers.Dense(3, name="a")], name="encoder")
+        if is_compiled:
+            inner.compile(keras.optimizers.Adam(0.01), "mse")
+            inner.fit(X, Y[:, :3], verbose=0)
+        model = keras.Sequential([keras.Input([4]), inner, keras.layers.Dense(4, name="b")])
+        model.compile(keras.optimizers.Adam(0.01), "mse")
+        return step(model)
+
+    source, target = nested(is_compiled=True), nested(is_compiled=is_compiled and not ending)
+    path = str(tmp_path / f"nested{ending}") if ending else saved(tmp_path, source)
+    if ending:
+        source.save_weights(path)
+    pr.restore_subset(target, path, optimizer=True)
+    np.testing.assert_equal(target.get_weights(), source.get_weights())
+    pairs = [(target, source), *([(target.layers[0], source.layers[0])] if is_compiled and not ending else [])]
+    for ours, theirs in pairs:
+        for one, other in zip(ours.optimizer.variables, theirs.optimizer.variables, strict=True):
+            np.testing.assert_array_equal(one, other, err_msg=one.path)

@@ -12,6 +12,7 @@ from partial_restore._order import Weights
 from partial_restore._places import LAYERS, Group
 from partial_restore._types import Entry, State, name_of
 
+_OPTIMIZERS = ("optimizer/", "_optimizer/")
 _INNER = "inner_optimizer"
 _SHARED = "optimizers"
 """Where an optimizer keeps those to which it shares the variables out; in its own list it repeats what they keep."""
@@ -39,13 +40,22 @@ def with_state(
     found: dict[str, Entry] = {}
     for group, members in lists.items():
         members.sort(key=lambda entry: int(entry.key.rpartition("/")[2]))
-        found |= {entry.key: entry for entry in _stated(group, members, lists, weights, config, names)}
+        below, told = _below(weights, group), config if group.startswith(_OPTIMIZERS) else {}
+        found |= {entry.key: entry for entry in _stated(group, members, lists, below, told, names)}
     shown = {entry.key: entry.name for entry in entries}
     return [_named(found.get(entry.key, entry), shown) for entry in entries]
 
 
 def _group(key: str) -> Group:
     return tuple(LAYERS if each == _OLD_LAYERS else each for each in key.split("/")[:-2])
+
+
+def _below(weights: Weights, group: str) -> Weights:
+    """Return the weights of the model that has an optimizer, which may be one within another."""
+    parts = group.split("/")
+    at = _group("/".join((*parts[: next(i for i, each in enumerate(parts) if each.strip("_") == "optimizer")], "", "")))
+    shapes = {key: shape for key, shape in weights.shapes.items() if weights.groups[key][: len(at)] == at}
+    return Weights(shapes, weights.groups, weights.trained)
 
 
 def _stated(
