@@ -164,21 +164,34 @@ def _but_numbered(by_path: Said, unplaced: Collection[int], sides: Sides) -> Seq
 
 
 def _but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
-    """Leave undecided a place in a list if both sides tell the names of the layers there, chosen ones, and they differ."""
+    """Leave undecided a place in a list if both sides tell the names of the layers there, chosen ones, and they differ.
+
+    So is all that lies at that place, be its name lost.
+    """
 
     def is_renamed(claim: Claim) -> bool:
         target, source = sides.targets[claim.target], sides.sources[claim.source]
-        depth = _depth_below_list(target.paths[0].segments)
+        places = _list_places(target)
+        depth = len(target.paths[0].segments) - len(places[-1]) + 1 if places else 0
         pairs = zip(_tails(target, depth, sides), _tails(source, depth, sides), strict=False)
         return any(ours != theirs for pair in pairs for ours, theirs in zip(*pair, strict=True) if ours and theirs)
 
-    return [claim.opened() if claim.grade is Grade.NUMBERED and is_renamed(claim) else claim for claim in claims]
+    numbered = [claim for claim in claims if claim.grade is Grade.NUMBERED]
+    renamed = {_list_places(sides.targets[claim.target])[-1] for claim in numbered if is_renamed(claim)}
+    if not renamed:
+        return claims
+    return [
+        claim.opened()
+        if claim.grade is Grade.NUMBERED and not renamed.isdisjoint(_list_places(sides.targets[claim.target]))
+        else claim
+        for claim in claims
+    ]
 
 
-def _depth_below_list(segments: Sequence[str]) -> int:
-    """Return how many segments a path has from its last place in a list on."""
-    places = [i for i, segment in enumerate(segments) if segment.isdecimal() and segments[i - 1] != VARIABLES]
-    return len(segments) - places[-1] if places else 0
+def _list_places(entry: Entry) -> list[tuple[str, ...]]:
+    """Return the beginnings of a path that end with a place in a list."""
+    path = entry.paths[0].segments
+    return [path[: i + 1] for i, each in enumerate(path) if each.isdecimal() and path[i - 1] != VARIABLES]
 
 
 def _tails(entry: Entry, depth: int, sides: Sides) -> Iterator[list[str | None]]:

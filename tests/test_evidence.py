@@ -160,6 +160,19 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {"called": "encoder"},
         dict.fromkeys(["dense_4/w", "dense_5/w", "dense_6/w"], AMBIGUOUS) | {"out/w": "encoder/out/w"},
     ),
+    "a place in a list whose layer is called otherwise, and what lost its name there": (
+        [
+            *(attribute(f"blocks/{i}/norm/w", f"net/{name}/norm/w") for i, name in enumerate("acb")),
+            *(attribute(f"blocks/{i}/ffn/w") for i in range(3)),
+        ],
+        [
+            *(attribute(f"blocks/{i}/norm/w", f"net/{name}/norm/w") for i, name in enumerate("abc")),
+            *(attribute(f"blocks/{i}/ffn/w") for i in range(3)),
+        ],
+        {},
+        {f"blocks/0/{part}/w": f"blocks/0/{part}/w" for part in ("norm", "ffn")}
+        | {f"blocks/{i}/{part}/w": AMBIGUOUS for i in (1, 2) for part in ("norm", "ffn")},
+    ),
     "wrapped twice": (
         [attribute("net/body/a/w"), attribute("net/body/b/w"), attribute("net/top/w"), attribute("out/w")],
         [attribute("a/w"), attribute("b/w")],
