@@ -7,6 +7,7 @@ from typing import Any
 
 from partial_restore._advice import nearest
 from partial_restore._errors import UnbuiltError, UnknownNameError
+from partial_restore._optimizers import family_of, is_known
 from partial_restore._plan import Request
 from partial_restore._prepared import Initialize
 from partial_restore._select import Test, compile_patterns, texts_of
@@ -26,10 +27,13 @@ def refuse_options(on_mismatch: str, cast: str, initialize: Initialize, max_memo
         raise ValueError(f"max_memory is a number of bytes, not {max_memory!r}")
 
 
-def refuse_stateless(target: Target) -> None:
-    """Refuse to restore the state of an optimizer that has none yet, or of none."""
-    if target.unready:
-        raise UnbuiltError("the model", (), target.unready)
+def refuse_stateless(target: Target, sources: Sequence[Entry]) -> None:
+    """Refuse to restore the state of an optimizer that has none yet, though the checkpoint may have some for it, or of none."""
+    states = [entry.state for entry in sources if entry.state]
+    families = {state.family for state in states if state.owner is not None or not state.kind}
+    unready = [each for each in target.unready if any(f == family_of(each) or not is_known(f) for f in families)]
+    if unready:
+        raise UnbuiltError("the model", (), unready)
     if not any(entry.group == "optimizer" for entry in target.entries):
         raise ValueError(
             "optimizer=True, and the model has no optimizer: compile it, or pass tf.train.Checkpoint(model=…, optimizer=…)"

@@ -69,7 +69,7 @@ def plan_subset(
     source = _open(ckpt)
     target = open_target(model, session, source.layout)
     if optimizer:
-        refuse_stateless(target)
+        refuse_stateless(target, source.entries)
     rules = compile_rename(rename)
     request = Request(*selection(target, include, exclude), rules, cast, target.automatic, optimizer, target.called)
     patterns = initialize if isinstance(initialize, Mapping) else None

@@ -704,3 +704,31 @@ def test_optimizer_of_an_inner_model_is_another_one(ending: str, tmp_path: Path,
     for ours, theirs in pairs:
         for one, other in zip(ours.optimizer.variables, theirs.optimizer.variables, strict=True):
             np.testing.assert_array_equal(one, other, err_msg=one.path)
+
+
+class Adversarial(keras.Model):
+    """A model with an optimizer of its own, beside the one that ``compile`` makes and nobody uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = keras.Sequential([keras.Input([4]), keras.layers.Dense(4, name="a")])
+        self(X)
+
+    def call(self, x: Any) -> Any:
+        return self.generator(x)
+
+    def compile(self, optimizer: Any) -> None:
+        super().compile()
+        self.own = optimizer
+        optimizer.build(self.generator.trainable_variables)
+
+
+def test_optimizer_that_nobody_uses_needs_no_state(tmp_path: Path) -> None:
+    source, target = Adversarial(), Adversarial()
+    for model in (source, target):
+        model.compile(keras.optimizers.Adam())
+    for i, variable in enumerate(source.own.variables):
+        variable.assign(np.full(variable.shape, i))
+    pr.restore_subset(target, saved(tmp_path, source), optimizer=True)
+    for ours, theirs in zip(target.own.variables, source.own.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
