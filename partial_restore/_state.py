@@ -92,6 +92,8 @@ def _match(target: Entry, said: Sequence[Entry], sides: _Sides) -> Match:
         return _decided(target, Outcome.AMBIGUOUS, "nothing tells of which optimizer it is", found)
     if state.owner is not None and state.is_reordered and any(entry.state and entry.state.by_order for entry in found):
         return _decided(target, Outcome.AMBIGUOUS, UNTOLD, sides.listed(target))
+    if found and state.kind in ("r", "c") and not target.shape and found[0].dtype != target.dtype:
+        return Match(target, Outcome.MISSING, "it stands for averages that are not kept of a vector")
     if found:
         return _decided(target, Outcome.LOADED, ONCE if state.owner is None else FOLLOWS, found)
     for reason, doubtful in (

@@ -306,3 +306,19 @@ def test_powers_of_several_optimizers_are_kept_apart() -> None:
     states = states_of_keys(shapes)
     assert len({state.optimizer for key, state in states.items() if "power" in key}) == 3
     assert {state.family for state in states.values()} == {"adam"}
+
+
+def test_what_adafactor_keeps_in_place_of_the_averages_of_a_vector_is_left() -> None:
+    def side(dtype: str) -> list[Entry]:
+        factored = [each._replace(dtype=dtype) for each in kept("b", "rc", "adafactor", shape=())]
+        return [*model("b"), *factored, *kept("b", ("velocity",), "adafactor")]
+
+    matches = decide(side("int32"), side("float32"), Request(optimizer=True)).matches
+    outcomes = {
+        match.target.name: match.outcome for match in matches if match.target.state and match.target.state.owner
+    }
+    assert outcomes == {
+        "optimizer/b/r": Outcome.MISSING,
+        "optimizer/b/c": Outcome.MISSING,
+        "optimizer/b/velocity": Outcome.LOADED,
+    }
