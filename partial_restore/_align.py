@@ -73,10 +73,14 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, 
 
 
 def of_its_name(found: list[Alignment], called: str) -> list[Alignment]:
-    """Return the alignment with the part of the file that is called as the model is, if all others are with other parts: then its root is evident."""
-    own = [each for each in found if called and each.root[0][-1:] == (called,)]
-    are_parts = all(front and not back for front, back in (each.root for each in found))
-    return [replace(own[0], is_evident=True)] if are_parts and len(own) == 1 else found
+    """Return the alignment with the part of the file that is called as the model is, if nothing but numbers or other parts is beside it.
+
+    Then its root is evident.
+    """
+    own = [each for each in found if called and each.root[0][-1:] == (called,) and not each.root[1]]
+    rest = [each for each in found if each not in own]
+    is_told = any(each.is_told and (each.root[1] or not each.root[0]) for each in rest)
+    return found if len(own) != 1 or is_told else [replace(own[0], is_evident=True)]
 
 
 def _is_above(root: Root, other: Root) -> bool:

@@ -130,14 +130,17 @@ def _but_elsewhere(said: Said, by_path: Said, unplaced: Collection[int]) -> Sequ
     if said.is_whole or not by_path.open:
         return said.claims
     led = _led(by_path)
-    return [
-        claim.opened()
-        if claim.grade is Grade.NAMED
-        and (claim.source in unplaced or claim.kind == "ops")
-        and led.get(claim.source, set()) - {claim.target}
-        else claim
-        for claim in said.claims
-    ]
+    leading: dict[int, set[int]] = defaultdict(set)
+    for t, s in by_path.open:
+        leading[t].add(s)
+
+    def is_elsewhere(claim: Claim) -> bool:
+        if claim.kind == "ops" and leading.get(claim.target, set()) - {claim.source}:
+            return True
+        may_be_path = claim.source in unplaced or claim.kind == "ops"
+        return may_be_path and bool(led.get(claim.source, set()) - {claim.target})
+
+    return [claim.opened() if claim.grade is Grade.NAMED and is_elsewhere(claim) else claim for claim in said.claims]
 
 
 def _led(by_path: Said) -> Mapping[int, set[int]]:

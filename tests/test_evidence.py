@@ -154,6 +154,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {"called": "encoder"},
         {"dense_4/w": "encoder/dense/w", "dense_5/w": "encoder/dense_1/w"},
     ),
+    "a part that is called as the model is, beside a number": (
+        [nameless("dense_4/w")],
+        [*map(nameless, ["dense/w", "encoder/dense_1/w"])],
+        {"called": "encoder"},
+        {"dense_4/w": "encoder/dense_1/w"},
+    ),
     "a part that is called as the model is, and a number more": (
         [*map(nameless, ["dense_4/w", "dense_5/w", "dense_6/w"]), layer("out/w")],
         [*map(nameless, ["encoder/dense/w", "encoder/dense_1/w"]), layer("encoder/out/w"), layer("decoder/out/w")],

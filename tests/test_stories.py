@@ -275,6 +275,26 @@ def test_a_part_that_is_restored_alone_is_known_by_its_name(
         pr.restore_subset(part(None), path)
 
 
+@pytest.mark.parametrize(
+    ("family", "ending"),
+    [(keras, ".weights.h5"), (keras, ".keras"), (keras, ".h5"), (tf_keras, ".keras"), (tf_keras, ".h5")],
+)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_a_layer_of_a_part_is_not_taken_for_one_of_its_name_beside_the_part(
+    tmp_path: Path, family: Any, ending: str
+) -> None:
+    def part() -> Any:
+        return family.Sequential([family.Input((4,)), family.layers.Dense(4, name="out")], name="encoder")
+
+    whole = family.Sequential([family.Input((4,)), part(), family.layers.Dense(4, name="out")])
+    path, target = str(tmp_path / f"whole{ending}"), part()
+    whole.save_weights(path) if ending == ".weights.h5" else whole.save(path)
+    before = target.get_weights()
+    with pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, path)
+    np.testing.assert_equal(target.get_weights(), before)
+
+
 def test_two_tensors_renamed_to_one_variable(tmp_path: Path) -> None:
     target = stack(["b0"])
     path = saved(tmp_path, stack(["b0", "b1"]))
