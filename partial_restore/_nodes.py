@@ -123,12 +123,13 @@ def optimizer_state(nodes: Sequence[Node], optimizers: Collection[int]) -> set[i
 
 
 def copies_of(nodes: Sequence[Node]) -> set[int]:
-    """Return the variables that an export of Keras 3 holds once more, in a list whose order varies."""
+    """Return the variables that an export of Keras 3 holds once more, in a list whose order varies: no more of a name than the first has."""
     copies: set[int] = set()
     for lists in (dict(node.children) for node in nodes if node.children):
         if "variables" in lists and "_all_variables" in lists:
             listed = [child for _, child in nodes[lists["variables"]].children]
-            names = Counter(nodes[child].full_name for child in listed)
-            every = {child for _, child in nodes[lists["_all_variables"]].children}
-            copies |= {child for child in every.difference(listed) if names[nodes[child].full_name] == 1}
+            others = {child for _, child in nodes[lists["_all_variables"]].children}.difference(listed)
+            more = Counter(nodes[child].full_name for child in others)
+            more.subtract(nodes[child].full_name for child in listed)
+            copies |= {child for child in others if more[nodes[child].full_name] <= 0}
     return copies

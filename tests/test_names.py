@@ -172,6 +172,15 @@ def test_second_list_of_an_export_is_a_copy() -> None:
     assert names["_all_variables/1"] == ([], ["stray"], "model")
 
 
+def test_second_list_of_an_export_is_a_copy_of_as_many_of_one_name() -> None:
+    lists = {"variables": 2, "_all_variables": 2}
+    paths = {f"{name}/{i}": "fc/kernel" for name, count in lists.items() for i in range(count)}
+    groups = {path: names.group for path, names in Graph(paths).found().items()}
+    assert groups == {path: "copy" if path.startswith("_") else "model" for path in paths}
+    more = Graph({**paths, "_all_variables/2": "fc/kernel"}).found()
+    assert {names.group for names in more.values()} == {"model"}
+
+
 def test_shared_nodes_have_all_paths_but_not_exponentially_many() -> None:
     nodes = [Node([("a", i + 1), ("b", i + 1)]) for i in range(30)] + [Node([], full_name="w")]
     names = names_of_graph(nodes, [30])
