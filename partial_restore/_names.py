@@ -41,6 +41,8 @@ class Names(NamedTuple):
     lacking: tuple[Name, ...] = ()
     """Paths that a file would have instead that does not know the names of all layers."""
     piece: Piece | None = None
+    shared: tuple[Name, ...] = ()
+    """The full name of what is nameless, which is also that of others."""
 
 
 def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int], *, unnamed: bool = False) -> dict[int, Names]:
@@ -92,7 +94,7 @@ def _model_names(
         if given and readable and all(name.tells_all for name in readable):
             given = ()  # The attributes say all; a full name could only repeat them or blur them.
         names = Names(readable, given, "model", lacking=lacking)
-        found[leaf] = names if readable or given else _unreadable(leaf, all_paths)
+        found[leaf] = names if readable or given else _unreadable(leaf, nodes[leaf], all_paths)
     return found
 
 
@@ -105,11 +107,12 @@ def _shown(names: Names) -> str:
     return (names.paths or names.given)[0].text
 
 
-def _unreadable(leaf: int, all_paths: Mapping[int, list[Path]]) -> Names:
+def _unreadable(leaf: int, node: Node, all_paths: Mapping[int, list[Path]]) -> Names:
     """Return what is known of a variable that only hidden lists hold, such as the one of an optimizer's weights."""
     path = next(iter(all_paths.get(leaf, [])), Path([Step(f"node-{leaf}", leaf)]))
     is_metric = any(step.segment in ("keras_api", "_metrics") for step in path)
-    return Names((raw_name(path),), (), "metric" if is_metric else "model", nameless=not is_metric)
+    shared = (name_of(node.full_name),) if node.full_name else ()
+    return Names((raw_name(path),), (), "metric" if is_metric else "model", nameless=not is_metric, shared=shared)
 
 
 def _state_names(

@@ -84,7 +84,7 @@ class Entry(NamedTuple):
     ``shown`` is what people call it where the checkpoint's layout calls it otherwise. ``ops`` are what TensorFlow 1
     calls it, which tells less: they count where nothing else is known. ``layer`` is the class of its layer, if known, where
     a file only numbers the variables of a layer. ``state`` is what a piece of optimizer state is. A variable is ``frozen`` if
-    a file that lists what is not trained last would have it there.
+    a file that lists what is not trained last would have it there. Its ``place`` is the one among all variables of its model, if known.
     """
 
     key: str
@@ -100,6 +100,7 @@ class Entry(NamedTuple):
     layer: str = ""
     state: State | None = None
     frozen: bool = False
+    place: int | None = None
 
     @property
     def called(self) -> Name:

@@ -179,6 +179,7 @@ def test_second_list_of_an_export_is_a_copy_of_as_many_of_one_name() -> None:
     assert groups == {path: "copy" if path.startswith("_") else "model" for path in paths}
     more = Graph({**paths, "_all_variables/2": "fc/kernel"}).found()
     assert {names.group for names in more.values()} == {"model"}
+    assert more["variables/0"].shared[0].text == "fc/kernel"
 
 
 def test_shared_nodes_have_all_paths_but_not_exponentially_many() -> None:

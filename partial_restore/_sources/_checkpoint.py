@@ -173,7 +173,7 @@ def _entry(key: str, shape: tuple[int, ...], dtype: tf.DType, names: Names, stat
         "internal" if unreadable else names.group,
         dtype.size,
         names.nameless,
-        ops=names.given,
+        ops=names.given or names.shared,
         state=state,
     )
 

@@ -49,7 +49,7 @@ def _called_otherwise(held: Sequence[Held], graph: Graph, layout: Layout) -> lis
     if layout.kind == "names":
         return list(held)
     if layout.kind == "objects":
-        return [_renamed(each, each.lacking, is_more=True) if each.lacking else each for each in held]
+        return _placed([_renamed(each, each.lacking, is_more=True) if each.lacking else each for each in held], graph)
     if layout.kind == "ops":
         short = graph.layer_names(held, keeps="none")
         return [_called(each, ops=(*_op_name(each), *short.get(id(each.variable), ()))) for each in held]
@@ -190,6 +190,13 @@ def _held(graph: Graph, layout: Layout) -> list[Held]:
     strays = [variable for variable in _all_variables(graph.root) if id(raw(variable)) not in reached]
     held.extend(_hold(stray, None, Names((), (), "model"), "model", layout) for stray in strays)
     return _distinct(held)
+
+
+def _placed(held: Sequence[Held], graph: Graph) -> list[Held]:
+    """Return the variables with their places among those of the one model that there is, if so, as Keras counts them."""
+    tops = [top for _, top in graph.tops()]
+    places = {id(raw(each)): i for i, each in enumerate(_all_variables(tops[0]))} if len(tops) == 1 else {}
+    return [_called(each, place=places.get(id(each.variable))) for each in held] if places else list(held)
 
 
 def _all_variables(root: Any) -> Sequence[Any]:
