@@ -93,7 +93,7 @@ def build_restored(
 
 
 def _with_initializers(plan: Plan, deferral: Deferral) -> Plan:
-    return Plan(_Built(plan._target, deferral), plan._source, plan._decision, plan._policy)
+    return Plan(_Built(plan._target, deferral), plan._source, plan._request, plan._decision, plan._policy)
 
 
 class _Built:

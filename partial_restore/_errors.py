@@ -6,8 +6,8 @@ Standard library only. An error holds its data in public fields; the text is der
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from partial_restore._advice import suggested_rename
 from partial_restore._types import Decision, Entry, Match, Outcome, listing
 
 
@@ -88,11 +88,14 @@ class UnknownNameError(RestoreError):
 
 
 class RefusedError(RestoreError):
-    """A plan that cannot be carried out: base of the errors below, with all that is wrong in one ``decision``."""
+    """A plan that cannot be carried out: base of the errors below, with all that is wrong in one ``decision``.
 
-    def __init__(self, decision: Decision, refused: Sequence[Match]) -> None:
-        self.decision, self.refused = decision, tuple(refused)
-        super().__init__(decision, refused)
+    ``rename`` would decide all that is undecidable, if it is right; None if nothing would.
+    """
+
+    def __init__(self, decision: Decision, refused: Sequence[Match], rename: Mapping[Any, Any] | None = None) -> None:
+        self.decision, self.refused, self.rename = decision, tuple(refused), rename
+        super().__init__(decision, refused, rename)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -100,8 +103,9 @@ class RefusedError(RestoreError):
         return tuple(match.target.name for match in self.refused)
 
     def __str__(self) -> str:
-        taken = {match.source.name: match.target.name for match in self.decision.of(Outcome.LOADED) if match.source}
-        parts = [_section(outcome, [m for m in self.refused if m.outcome is outcome], taken) for outcome in _REMEDIES]
+        parts = [
+            _section(outcome, [m for m in self.refused if m.outcome is outcome], self.rename) for outcome in _REMEDIES
+        ]
         if any(match.target.group == "optimizer" for match in self.refused):
             parts.append("To restore the weights without the state of the optimizer: optimizer=False.")
         return "\n".join(part for part in parts if part) + "\nNothing was changed."
@@ -188,7 +192,7 @@ _REMEDIES = {
     Outcome.COLLIDED: 'Rename or drop all but one: rename={"old": None}.',
     Outcome.MISMATCHED: 'Leave them as they are: exclude=[{names}], or on_mismatch="initialize".',
     Outcome.UNCASTABLE: "Leave them as they are: exclude=[{names}], or change the dtype of the model.",
-    Outcome.AMBIGUOUS: "Name the layers, leave them as they are (exclude=[{names}]), or say which is which, after a look:\n  rename={rename}",
+    Outcome.AMBIGUOUS: "Name the layers, leave them as they are (exclude=[{names}]), or say which is which{rename}",
     Outcome.MISSING: "Leave them out: exclude=[{names}], or strict=False.",
 }
 
@@ -201,17 +205,18 @@ _LEAVES = {
 }
 
 
-def refusal(decision: Decision, refused: Sequence[Match]) -> RefusedError:
+def refusal(decision: Decision, refused: Sequence[Match], rename: Mapping[Any, Any] | None = None) -> RefusedError:
     """Return the error for the first kind of trouble, with all offenders of all kinds in it."""
     first = next(outcome for outcome in _LEAVES if any(match.outcome is outcome for match in refused))
-    return _LEAVES[first](decision, refused)
+    return _LEAVES[first](decision, refused, rename)
 
 
-def _section(outcome: Outcome, matches: Sequence[Match], taken: Mapping[str, str]) -> str:
+def _section(outcome: Outcome, matches: Sequence[Match], rename: Mapping[Any, Any] | None) -> str:
     if not matches:
         return ""
     names = ", ".join(repr(match.target.name) for match in matches[:20]) + (", …" if len(matches) > 20 else "")
-    remedy = _REMEDIES[outcome].replace("{names}", names).replace("{rename}", suggested_rename(matches, taken))
+    advised = f", after a look:\n  rename={rename}" if rename else " with rename."
+    remedy = _REMEDIES[outcome].replace("{names}", names).replace("{rename}", advised)
     return f"{len(matches)} variables: {outcome.value}\n{listing([_line(match) for match in matches])}\n{remedy}"
 
 

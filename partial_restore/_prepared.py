@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from partial_restore._advised import advised_rename
 from partial_restore._apply import carry_out
 from partial_restore._eager import initial_value
 from partial_restore._errors import InitializerError, NothingLoadedError, refusal
 from partial_restore._pause import collection_paused
+from partial_restore._plan import Request
 from partial_restore._report import Report, report_of
 from partial_restore._select import compile_patterns
 from partial_restore._sources import Source
@@ -38,8 +40,9 @@ class Plan:
     Printing it shows the whole picture, troubles included; `apply` refuses them, or carries the plan out.
     """
 
-    def __init__(self, target: Target, source: Source, decision: Decision, policy: Policy) -> None:
-        self._target, self._source, self._decision, self._policy = target, source, decision, policy
+    def __init__(self, target: Target, source: Source, request: Request, decision: Decision, policy: Policy) -> None:
+        self._target, self._source, self._policy = target, source, policy
+        self._request, self._decision = request, decision
 
     @property
     def report(self) -> Report:
@@ -67,7 +70,7 @@ class Plan:
         Raises:
             RestoreError: See `restore_subset`.
         """
-        _refuse(self._decision, self._policy)
+        _refuse(self._decision, self._policy, self._source.entries, self._request)
         rest = [
             match.target
             for match in self._decision.matches
@@ -100,13 +103,13 @@ class Plan:
         return f"<Plan of {self._source.path!r}: {len(self._loaded)} of {len(self._decision.matches)} variables>"
 
 
-def _refuse(decision: Decision, policy: Policy) -> None:
+def _refuse(decision: Decision, policy: Policy, sources: Sequence[Entry], request: Request) -> None:
     """Raise for a plan that cannot be carried out: all offenders in one error."""
     refused = [Outcome.COLLIDED, Outcome.UNCASTABLE, Outcome.AMBIGUOUS]
     refused += [Outcome.MISMATCHED] * (policy.on_mismatch == "error") + [Outcome.MISSING] * policy.strict
     offenders = decision.of(*refused)
     if offenders:
-        raise refusal(decision, offenders)
+        raise refusal(decision, offenders, advised_rename(decision, sources, request))
     if not any(match.target.group == "model" for match in decision.of(Outcome.LOADED)):
         matches = [match for match in decision.matches if match.target.group == "model"]
         selected = [match.target.name for match in matches if match.outcome is not Outcome.UNSELECTED]

@@ -77,7 +77,9 @@ def plan_subset(
     decision = decide(target.entries, source.entries, request)
     if not allow_unmatched:
         refuse_unknown(target, request, [("initialize", test) for test in given], decision, source.entries)
-    return Plan(target, source, decision, Policy(strict, on_mismatch, initialize, verify, max_memory, progress))
+    return Plan(
+        target, source, request, decision, Policy(strict, on_mismatch, initialize, verify, max_memory, progress)
+    )
 
 
 def restore_subset(

@@ -8,13 +8,13 @@ import pytest
 from entries import layer
 
 import partial_restore as pr
+from partial_restore._advised import advised_rename
 from partial_restore._errors import refusal
 from partial_restore._plan import Request, decide
 from partial_restore._types import Outcome
 
-DECISION = decide(
-    [layer("a/w", shape=(3,)), layer("dense/w"), layer("dense_1/w")], [layer("a/w"), layer("dense/w")], Request()
-)
+SOURCES = [layer("a/w"), layer("dense/w")]
+DECISION = decide([layer("a/w", shape=(3,)), layer("dense/w"), layer("dense_1/w")], SOURCES, Request())
 REFUSED = DECISION.of(Outcome.MISMATCHED, Outcome.AMBIGUOUS)
 ERRORS = [
     pr.CheckpointNotFoundError("p", ["p.index"], ["q.index"], "hint"),
@@ -38,7 +38,7 @@ def test_error_survives_pickling(error: pr.RestoreError) -> None:
 
 
 def test_refusal_names_all_offenders_of_all_kinds() -> None:
-    error = refusal(DECISION, REFUSED)
+    error = refusal(DECISION, REFUSED, advised_rename(DECISION, SOURCES, Request()))
     assert isinstance(error, pr.MismatchError)
     assert error.names == ("a/w", "dense/w", "dense_1/w")
     for text in ("a/w ← a/w", "(2,)", "(3,)", "exclude=['a/w']", "candidates: dense/w", "rename={'dense': 'dense'}"):

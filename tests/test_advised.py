@@ -1,0 +1,106 @@
+"""The rename that an error advises decides all that is undecidable, and changes nothing that was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from entries import attribute, layer
+
+from partial_restore._advised import advised_rename
+from partial_restore._plan import Request, decide
+from partial_restore._select import compile_rename
+from partial_restore._types import Entry, Outcome, name_of
+
+
+def of_layers(count: int, first: int = 0) -> list[Entry]:
+    """Dense layers as Keras calls them, with a variable of two shapes each."""
+    names = [f"dense_{i}" if i else "dense" for i in range(first, first + count)]
+    return [entry for name in names for entry in (layer(f"{name}/kernel", shape=(4, 4)), layer(f"{name}/bias"))]
+
+
+def listed(*places: str, shape: tuple[int, ...] = (2,)) -> list[Entry]:
+    return [attribute(place, shape=shape) for place in places]
+
+
+def unnamed(*full_names: str) -> list[Entry]:
+    """What an export lists whose names are shared."""
+    return [
+        attribute(f"variables/{i}", nameless=True)._replace(ops=(name_of(name),)) for i, name in enumerate(full_names)
+    ]
+
+
+TOWERS = [
+    attribute(f"{tower}/{layer}/w", f"{layer}/w")._replace(place=2 * i + j)
+    for i, tower in enumerate("qd")
+    for j, layer in enumerate("ab")
+]
+
+ADVISED: dict[str, tuple[list[Entry], list[Entry], object]] = {
+    "a layer": (of_layers(1, 2), of_layers(2), {"dense": "dense_2", "dense_1": None}),
+    "as many as there are": (
+        of_layers(3, 2),
+        of_layers(2),
+        {"dense": "dense_2", "dense_1": "dense_3"},
+    ),
+    "members of a list": (
+        listed("blocks/0", "blocks/1", "blocks/2"),
+        listed("blocks/0", "blocks/1"),
+        {"blocks/0": "blocks/0", "blocks/1": "blocks/1"},
+    ),
+    "what is below comes first": (
+        [layer(f"dense_{i}/{name}") for i in (2, 3, 4) for name in ("w", "layer/w")],
+        [layer(f"dense{i}/{name}") for i in ("", "_1") for name in ("w", "layer/w")],
+        {"dense/layer": "dense_2/layer", "dense_1/layer": "dense_3/layer", "dense": "dense_2", "dense_1": "dense_3"},
+    ),
+    "without names, in the order of the model": (
+        TOWERS,
+        unnamed("a/w", "b/w", "a/w", "b/w"),
+        {"variables/0": "q/a/w", "variables/1": "q/b/w", "variables/2": "d/a/w", "variables/3": "d/b/w"},
+    ),
+    "without names, called most alike": (
+        TOWERS[:2],
+        unnamed("b/w", "a/w"),
+        {"variables/1": "q/a/w", "variables/0": "q/b/w"},
+    ),
+    "without names, not as many": (TOWERS[:3], unnamed("a/w", "b/w", "a/w", "b/w"), None),
+}
+
+
+@pytest.mark.parametrize(("targets", "sources", "expected"), ADVISED.values(), ids=ADVISED.keys())
+def test_advised(targets: Sequence[Entry], sources: Sequence[Entry], expected: object) -> None:
+    advised = advised_rename(decide(targets, sources, Request()), sources, Request())
+    assert advised == expected
+    assert list(advised or ()) == list(expected or ()), "Rules count in their order."  # type: ignore[call-overload]
+    if advised:
+        after = decide(targets, sources, Request(rename=compile_rename(advised)))
+        assert not after.of(Outcome.AMBIGUOUS, Outcome.COLLIDED)
+        assert not after.unfit + after.astray
+
+
+def test_nothing_is_advised_where_nothing_is_undecidable() -> None:
+    entries = of_layers(2)
+    assert advised_rename(decide(entries, entries, Request()), entries, Request()) is None
+
+
+def test_kernel_and_bias_come_from_one_layer() -> None:
+    """The layer in between has a bias of the same shape, and another kernel."""
+    source, target = of_layers(3), of_layers(2, 5)
+    source[2] = source[2]._replace(shape=(4, 9))
+    advised = advised_rename(decide(target, source, Request()), source, Request())
+    assert advised == {"dense": "dense_5", "dense_2": "dense_6", "dense_1": None}
+
+
+def test_what_does_not_fit_is_not_loaded_in_part() -> None:
+    """The bias of the layer in between has the shape, its kernel another one."""
+    source, target = of_layers(3), of_layers(3, 5)
+    source[2] = source[2]._replace(shape=(4, 9))
+    advised = advised_rename(decide(target, source, Request()), source, Request())
+    assert advised == {"dense": "dense_5", "dense_2": "dense_7", "dense_1": None}
+
+
+def test_more_candidates_than_are_kept() -> None:
+    sources, targets = of_layers(70), of_layers(71, 100)
+    advised = advised_rename(decide(targets, sources, Request()), sources, Request())
+    assert advised is not None
+    assert [*advised.items()] == [(f"dense_{i}" if i else "dense", f"dense_{100 + i}") for i in range(70)]

@@ -1,0 +1,199 @@
+"""The rename that an error advises, pasted: it works in one go, on real files, and every value goes where it belongs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from models import Layers, randomized, saved
+
+import partial_restore as pr
+
+Parts = Mapping[str, Any]
+"""What is to be compared, a layer or a variable, by what it is in the model before and after."""
+
+
+def spectral(count: int) -> tuple[Any, Parts]:
+    """Layers that hold variables of their own, and a layer."""
+    layers = [Layers.SpectralNormalization(Layers.Conv2D(3, 3, padding="same")) for _ in range(count)]
+    return randomized(keras.Sequential([Layers.Input([8, 8, 3]), *layers])), dict(enumerate_names(layers))
+
+
+def normalized(_: int) -> tuple[Any, Parts]:
+    """A layer of which Keras calls the variables otherwise than their attributes."""
+    layers = [Layers.Normalization(), Layers.Dense(2)]
+    layers[0].adapt(np.random.default_rng().normal(size=[9, 3]).astype(np.float32))
+    model = keras.Sequential([Layers.Input([3]), *layers])
+    layers[1].kernel.assign(np.random.default_rng().normal(size=[3, 2]))
+    return model, {"mean": layers[0].adapt_mean, "variance": layers[0].adapt_variance, "dense": layers[1]}
+
+
+class Patch(keras.layers.Layer):  # type: ignore[misc]
+    """A layer with a variable of its own beside a layer."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.proj = Layers.Dense(4)
+
+    def build(self, shape: Any) -> None:
+        self.token = self.add_weight(shape=[4], name="token")
+        self.proj.build(shape)
+
+    def call(self, x: Any) -> Any:
+        return self.proj(x) + self.token
+
+
+def patched(count: int) -> tuple[Any, Parts]:
+    patch, dense = Patch(), [Layers.Dense(4) for _ in range(count)]
+    model = randomized(keras.Sequential([Layers.Input([4]), patch, *dense]))
+    return model, {"proj": patch.proj, "token": patch.token, **enumerate_names(dense)}
+
+
+class Nested(tf.Module):  # type: ignore[misc]
+    """Lists in lists and dicts."""
+
+    def __init__(self, count: int, *, is_deep: bool) -> None:
+        super().__init__()
+        rng = np.random.default_rng()
+
+        def variable(*shape: int) -> Any:
+            return tf.Variable(rng.normal(size=shape).astype(np.float32))
+
+        self.layers = [[variable(4, 4), variable(4)] if is_deep else variable(4) for _ in range(count)]
+        nest = [variable(2, 2), {"y": variable(2, 2)}]
+        self.nest = {"x": nest} if is_deep else nest
+
+
+def nested(count: int, *, is_deep: bool = False) -> tuple[Any, Parts]:
+    module = Nested(count, is_deep=is_deep)
+    nest = module.nest["x"] if is_deep else module.nest
+    layers = {
+        f"{i} {j}": each for i, pair in enumerate(module.layers) for j, each in enumerate(pair if is_deep else [pair])
+    }
+    return module, {"nest": nest[0], "nest y": nest[1]["y"], **layers}
+
+
+def deep(count: int) -> tuple[Any, Parts]:
+    return nested(count, is_deep=True)
+
+
+def headed(classes: int) -> tuple[Any, Parts]:
+    body = [Layers.Dense(4), Layers.Dense(4)]
+    return randomized(keras.Sequential([Layers.Input([4]), *body, Layers.Dense(classes)])), dict(enumerate_names(body))
+
+
+def towers(_: int) -> tuple[Any, Parts]:
+    """Two models of one architecture, whose layers are called alike: an export tells them by their places only."""
+
+    def tower(name: str) -> Any:
+        x = Layers.Input([4])
+        return keras.Model(x, Layers.Dense(4, name="fc2")(Layers.Dense(4, name="fc1")(x)), name=name)
+
+    q, d, x, y = tower("q"), tower("d"), Layers.Input([4]), Layers.Input([4])
+    model = keras.Model([x, y], Layers.Dense(2, name="sim")(Layers.Concatenate()([q(x), d(y)])))
+    parts = {f"{each.name} {name}": each.get_layer(name) for each in (q, d) for name in ("fc1", "fc2")}
+    return randomized(model), {**parts, "sim": model.get_layer("sim")}
+
+
+class Block(keras.layers.Layer):  # type: ignore[misc]
+    """Two layers with numbers for names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense, self.norm = Layers.Dense(4), Layers.LayerNormalization()
+
+    def call(self, x: Any) -> Any:
+        return self.norm(self.dense(x))
+
+
+class Transformer(keras.Model):  # type: ignore[misc]
+    """Its attributes are met in another order than its layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = [Block(), Block()]
+        self.norm, self.head = Layers.LayerNormalization(), Layers.Dense(4)
+
+    def call(self, x: Any) -> Any:
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x))
+
+
+def transformer(_: int) -> tuple[Any, Parts]:
+    model = Transformer()
+    model(np.zeros([1, 4], np.float32))
+    parts = {f"{i} {name}": getattr(block, name) for i, block in enumerate(model.blocks) for name in ("dense", "norm")}
+    return randomized(model), {**parts, "norm": model.norm, "head": model.head}
+
+
+def enumerate_names(layers: list[Any]) -> dict[str, Any]:
+    return {str(i): layer for i, layer in enumerate(layers)}
+
+
+def exported(folder: Path, model: Any) -> str:
+    model.export(str(folder / "exported"), verbose=False)
+    return str(folder / "exported")
+
+
+def weights_h5(folder: Path, model: Any) -> str:
+    model.save_weights(folder / "model.weights.h5")
+    return str(folder / "model.weights.h5")
+
+
+def keras_file(folder: Path, model: Any) -> str:
+    model.save(folder / "model.keras")
+    return str(folder / "model.keras")
+
+
+PASTED: dict[str, tuple[Callable[[int], tuple[Any, Parts]], tuple[int, int], Callable[[Path, Any], str]]] = {
+    "a rule for a part comes before the one for the whole": (spectral, (2, 3), saved),
+    "variables that are called otherwise": (normalized, (0, 0), exported),
+    "a rule for a part leaves the whole as it was": (patched, (2, 3), saved),
+    "members of a list are not called all alike": (nested, (2, 3), saved),
+    "what was decided beside them stays decided": (deep, (2, 3), saved),
+    "another head, in HDF5": (headed, (3, 5), weights_h5),
+    "another head, in an archive": (headed, (3, 5), keras_file),
+    "another head, in a checkpoint": (headed, (3, 5), saved),
+    "two towers, exported": (towers, (0, 0), exported),
+    "a subclassed model, exported": (transformer, (0, 0), exported),
+}
+
+
+@pytest.mark.parametrize(("build", "counts", "save"), PASTED.values(), ids=PASTED.keys())
+def test_advised_rename_works_when_pasted(
+    build: Callable[[int], tuple[Any, Parts]],
+    counts: tuple[int, int],
+    save: Callable[[Path, Any], str],
+    tmp_path: Path,
+) -> None:
+    (source, old), (target, new) = map(build, counts)
+    path = save(tmp_path, source)
+    with pytest.raises(pr.RefusedError) as caught:
+        pr.restore_subset(target, path)
+    pasted = re.search(r"rename=(\{.*\})", str(caught.value))
+    assert pasted is not None
+    assert caught.value.rename == eval(pasted[1])  # noqa: S307
+    pr.restore_subset(target, path, rename=caught.value.rename, on_mismatch="initialize")
+    for name in old.keys() & new.keys():
+        for ours, theirs in zip(values(new[name]), values(old[name]), strict=True):
+            np.testing.assert_array_equal(ours, theirs, err_msg=name)
+
+
+def values(part: Any) -> list[Any]:
+    return [weight.numpy() for weight in getattr(part, "weights", [part])]
+
+
+def test_nothing_is_advised_where_places_tell_nothing(tmp_path: Path) -> None:
+    """Of the export of two towers one is left: which of them it was is not to be seen."""
+    source, _ = towers(0)
+    with pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(source.get_layer("d"), exported(tmp_path, source))
+    assert caught.value.rename is None
+    assert "rename={" not in str(caught.value)
