@@ -7,6 +7,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -643,3 +644,74 @@ def test_two_weights_that_read_alike_are_both_there_and_undecided(tmp_path: Path
     with pytest.raises(pr.AmbiguousError) as caught:
         pr.restore_subset(model, tmp_path / "w.h5")
     assert caught.value.names == ("a/kernel",)
+
+
+class _Nameless(tf_keras.layers.Layer):  # type: ignore[misc]
+    """A layer with weights without names, in attributes or in none."""
+
+    def __init__(self, count: int, *, is_kept: bool) -> None:
+        super().__init__(name="nameless")
+        for i in range(count):
+            weight = self.add_weight(shape=(4, 4), initializer="normal")
+            if is_kept:
+                setattr(self, f"w{i}", weight)
+
+    def call(self, inputs: Any) -> Any:
+        for weight in self.trainable_weights:
+            inputs = inputs @ weight
+        return inputs
+
+
+def nameless(count: int, *, is_kept: bool) -> Any:
+    """A model of tf_keras, in which such a layer stands before a named one."""
+    head = tf_keras.layers.Dense(3, name="head")
+    return tf_keras.Sequential([tf_keras.Input([4]), _Nameless(count, is_kept=is_kept), head])
+
+
+NAMELESS: dict[str, Callable[[Any, Path], Any]] = {
+    "weights_h5": weights_h5,
+    "keras_archive": keras_archive,
+    "live": lambda model, _: model,
+    "subset": lambda model, folder: pr.save_subset(model, folder / "subset"),
+}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("is_kept", [True, False])
+@pytest.mark.parametrize("save", NAMELESS.values(), ids=NAMELESS)
+def test_weights_without_names_are_known_by_attributes_or_by_their_places_in_their_layer(
+    save: Callable[[Any, Path], Any], count: int, *, is_kept: bool, tmp_path: Path
+) -> None:
+    saved, model = nameless(count, is_kept=is_kept), nameless(count, is_kept=is_kept)
+
+    report = pr.restore_subset(model, save(saved, tmp_path), strict=True)
+
+    kept = [f"nameless/w{i}" if is_kept else f"nameless/vars/{i}" for i in range(count)]
+    assert {each.name for each in report.loaded} == {*kept, "head/kernel", "head/bias"}
+    for ours, theirs in zip(model.weights, saved.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_weight_without_a_name_in_a_part_of_a_checkpoint_is_told(tmp_path: Path) -> None:
+    saved = tf.train.Checkpoint(model=nameless(1, is_kept=False))
+    model = tf.train.Checkpoint(model=nameless(1, is_kept=False))
+
+    report = pr.restore_subset(model, pr.save_subset(saved, tmp_path / "subset"), strict=True)
+
+    assert "model/nameless/vars/0" in {each.name for each in report.loaded}
+
+
+@pytest.mark.parametrize("counts", [(1, 2), (2, 1)])
+@pytest.mark.parametrize("save", NAMELESS.values(), ids=NAMELESS)
+def test_places_of_weights_without_names_count_among_as_many(
+    save: Callable[[Any, Path], Any], counts: tuple[int, int], tmp_path: Path
+) -> None:
+    saved, model = (nameless(count, is_kept=False) for count in counts)
+    places = [f"nameless/vars/{i}" for i in range(counts[1])]
+    path = save(saved, tmp_path)
+    with pytest.raises(pr.AmbiguousError) if save in (NAMELESS["live"], NAMELESS["subset"]) else nullcontext():
+        pr.restore_subset(model, path)
+
+    report = pr.restore_subset(model, path, exclude=places)
+
+    assert {each.name for each in report.initialized} == set(places)

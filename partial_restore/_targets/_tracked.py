@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from partial_restore import _keras, _live_optimizers
 from partial_restore._eager import Held, is_variable, raw
 from partial_restore._keras import own_name
+from partial_restore._keys import VARIABLES
 from partial_restore._layer_names import layer_names
 from partial_restore._names import Names, names_of_graph
 from partial_restore._nodes import Node
@@ -125,14 +126,28 @@ class Graph:
 def _children(thing: Any) -> Iterator[tuple[str, Any]]:
     """Yield what an object keeps: what TensorFlow tracks, and what only Keras does."""
     if hasattr(thing, "_trackable_children"):
-        yield from thing._trackable_children().items()
+        children = thing._trackable_children()
+        yield from ((name, child) for name, child in children.items() if name is not None)
         if _keras.is_layer(thing):
             yield from _keras.containers(thing)
+        if None in children:
+            yield VARIABLES, _nameless(thing, children)
         yield from _live_optimizers.within(thing)
     elif isinstance(thing, Mapping):
         yield from ((str(key), value) for key, value in thing.items() if _is_holder(value))
     elif isinstance(thing, list | tuple):
         yield from ((str(i), value) for i, value in enumerate(thing) if _is_holder(value))
+
+
+def _nameless(layer: Any, children: Mapping[str | None, Any]) -> Mapping[str, Any]:
+    """Return by their places the weights that a layer of tf_keras made without a name, and keeps in no attribute."""
+    kept = {id(each) for name, child in children.items() if name is not None for each in (child, *_members(child))}
+    return {str(i): each for i, each in enumerate(_keras.own_variables(layer)) if id(each) not in kept}
+
+
+def _members(thing: Any) -> Iterable[Any]:
+    """Return what is in a list or dict."""
+    return thing.values() if isinstance(thing, Mapping) else thing if isinstance(thing, list | tuple) else ()
 
 
 def _is_holder(thing: object) -> bool:
