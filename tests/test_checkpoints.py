@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from models import Layers, assert_same, by_layer, randomized, saved, stack, unchanged
 
 import partial_restore as pr
@@ -390,3 +391,34 @@ def test_a_model_accepts_its_own_checkpoint(tmp_path: Path, make: Callable[[], A
         {str(i): w.numpy() for i, w in enumerate(source.weights)},
     )
     assert len(report.loaded) == len(target.weights)
+
+
+def words_and_numbers(scale: float, *, more: bool = False) -> Any:
+    """A model of tf_keras that keeps the words that it knows in a table beside numbers that it normalizes."""
+    layers = tf_keras.layers
+    words, numbers = tf_keras.Input([1], dtype="string"), tf_keras.Input([3])
+    vectorize = layers.TextVectorization(max_tokens=9, output_sequence_length=4, name="vectorize")
+    vectorize.adapt(["x y z"])
+    told = [layers.Flatten()(layers.Embedding(9, 4, name="embed")(vectorize(words)))]
+    for name in ("normalize", "more")[: 1 + more]:
+        normalize = layers.Normalization(name=name)
+        normalize.adapt(scale * np.arange(24, dtype=np.float32).reshape([8, 3]))
+        told.append(normalize(numbers))
+    return tf_keras.Model([words, numbers], layers.Dense(2, name="head")(layers.Concatenate()(told)))
+
+
+def test_a_table_is_no_layer_among_those_with_variables(tmp_path: Path) -> None:
+    source, target = words_and_numbers(5), words_and_numbers(7)
+
+    report = pr.restore_subset(target, saved(tmp_path, source), strict=True)
+
+    assert {"normalize/mean", "normalize/variance", "normalize/count"} < {each.name for each in report.loaded}
+    for ours, theirs in zip(target.variables, source.variables, strict=True):
+        if isinstance(ours, tf.Variable):  # The table is none.
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_layer_beside_a_table_is_undecidable_among_more(tmp_path: Path) -> None:
+    with pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(words_and_numbers(7, more=True), saved(tmp_path, words_and_numbers(5)), exclude="head")
+    assert {"normalize/mean", "more/mean"} <= set(caught.value.names)

@@ -128,8 +128,12 @@ class CheckpointSource:
         if not size or any(not 0 <= i < size for node in nodes for _, i in node.children):
             raise UnreadableCheckpointError(self.path, "its object graph is empty or refers to objects that it lacks")
         leaves = [i for i, held in enumerate(attributes) if held]
-        names = names_of_graph(nodes, leaves)
         values = {i: key for i in leaves for name, _, key in attributes[i] if name == _VALUE}
+        names = names_of_graph(nodes, leaves)
+        if len(values) < len(
+            leaves
+        ):  # No model in memory counts a layer that has but a table among those with variables.
+            names |= names_of_graph(nodes, list(values))
         return {key: _attribute_names(names[i], name) for i in leaves for name, _, key in attributes[i]}, {
             key: piece.state(values) for i, key in values.items() if (piece := names[i].piece)
         }
