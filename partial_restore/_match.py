@@ -24,12 +24,14 @@ class Pairing:
     """What the names say, by index: for each variable the candidates of the surest grade (more than one is no answer).
 
     ``rules`` are those that renamed a tensor. ``nameless`` are the tensors, by shape, that might be anyone's. ``roots`` were set aside to compare.
+    ``copies`` are tensors that repeat one for a variable, with the variable.
     """
 
     settled: Mapping[int, Settled]
     rules: Mapping[int, str]
     nameless: Mapping[tuple[int, ...], Collection[int]]
     roots: tuple[str, ...]
+    copies: Mapping[int, int]
 
 
 def pair(
@@ -62,7 +64,7 @@ def pair(
     rules = {s: rule.rule for s, rule in enumerate(renamed) if rule}
     roots = dict.fromkeys((*by_path.roots, *by_given.roots, *by_op.roots))
     short = _but_unsure(but_short(_but_elsewhere(by_op, by_path, unplaced), by_path), unsure)
-    return Pairing(filled(settled, claims, short), rules, nameless, tuple(roots))
+    return Pairing(filled(settled, claims, short), rules, nameless, tuple(roots), by_path.copies)
 
 
 def _but_moved(

@@ -5,7 +5,7 @@ What cannot be decided is an `Outcome` with its candidates, so that a dry run sh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from partial_restore._cast import Cast, is_castable
@@ -48,7 +48,8 @@ def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request)
     matches = doubted(decided, free)
     if request.optimizer:
         matches = _with_state(matches, sources, renamed_all, request)
-    skipped = tuple(_skips(sources, renamed_all, matches, optimizer=request.optimizer))
+    copies = {free[s].key: ours[t].key for s, t in pairing.copies.items()}
+    skipped = tuple(_skips(sources, renamed_all, matches, copies, optimizer=request.optimizer))
     if not request.rename:
         return Decision(matches, skipped, pairing.roots)
     near = {source.key for match in matches for source in (match.source, *match.candidates) if source is not None}
@@ -156,15 +157,22 @@ def _fitting(match: Match, cast: Cast) -> Match:
 
 
 def _skips(
-    sources: Sequence[Entry], renamed: Sequence[Renamed | None], matches: Sequence[Match], *, optimizer: bool
+    sources: Sequence[Entry],
+    renamed: Sequence[Renamed | None],
+    matches: Sequence[Match],
+    copies: Mapping[str, str],
+    *,
+    optimizer: bool,
 ) -> Iterator[Skip]:
-    """Yield every tensor that no variable takes, with the reason."""
+    """Yield every tensor that no variable takes, with the reason; ``copies`` go where another one for the variable goes."""
     used = {match.source.key for match in matches if match.source and match.outcome is Outcome.LOADED}
     near: dict[str, Match] = {}
     for match in (match for match in matches if match.outcome is not Outcome.LOADED):
         for source in (match.source, *match.candidates):
             if source is not None:
                 near.setdefault(source.key, match)
+    of_copies = {match.target.key: match for match in matches if copies}
+    near |= {key: of_copies[target] for key, target in copies.items() if key not in near}
     for source, rule in zip(sources, renamed, strict=True):
         if source.key not in used:
             yield Skip(source, _skip_reason(source, rule, near.get(source.key), optimizer=optimizer))
@@ -175,6 +183,8 @@ def _skip_reason(source: Entry, renamed: Renamed | None, match: Match | None, *,
         return GROUP_REASONS[source.group]
     if renamed is not None and not renamed.names:
         return f"dropped by rename {renamed.rule}"
+    if match is not None and match.outcome is Outcome.LOADED:
+        return GROUP_REASONS["copy"]
     if match is not None and match.outcome is Outcome.UNSELECTED:
         return f"its variable is {match.reason}"
     if match is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from partial_restore._align import Alignment, alignments, of_its_name
+from partial_restore._below import Met
 from partial_restore._certain import is_certain, rivals_of
 from partial_restore._keys import AUTOMATIC, MODELS, VARIABLES, Key, Row, is_said, keyed, unnumbered
 from partial_restore._renamed import renamed_claims, undecided_claims
@@ -30,7 +31,7 @@ class Said:
     the variables whose layers ``moved`` among others, so that their numbers tell nothing; all ``pairs`` that meet;
     the variables that are ``unsure``, of which numbers tell nothing; and of tensors ``within`` layers of which only the number is
     known the variable that has the name of the layer itself as well. Those that are ``wrapped`` lie in the
-    inner model that the saved one is now.
+    inner model that the saved one is now. Tensors that are ``copies`` of others are given with the variable that takes those.
     """
 
     claims: Sequence[Claim] = ()
@@ -44,6 +45,7 @@ class Said:
     unsure: Collection[int] = frozenset()
     within: Mapping[int, int] = field(default_factory=dict)
     wrapped: Collection[int] = frozenset()
+    copies: Mapping[int, int] = field(default_factory=dict)
 
     @cached_property
     def named(self) -> set[tuple[int, int]]:
@@ -71,7 +73,10 @@ def said_by(kind: Kind, sides: Sides) -> Said:
         return Said(claims, told=told, open=_alike(either, sides), unsure=unsure)
     best = found[0]
     moved = reordered(best.ours, best.theirs)
-    claims.extend(_claims(ours, best, moved, sides, kind))
+    copies = _copies(best.met, sides)
+    claims.extend(
+        claim for claim in _claims(ours, best, moved, sides, kind) if copies.get(claim.source) != claim.target
+    )
     rivals = _alike((pair for each in rivals_of(found, sides.are_alike) for pair in each.pairs), sides)
     contested = {s for _, s in rivals}
     met = frozenset([t for t, s in best.pairs if sides.are_alike(t, s)])
@@ -87,6 +92,7 @@ def said_by(kind: Kind, sides: Sides) -> Said:
         unsure,
         {s: t for t, s, key in best.met if not is_said(key) and _is_of_named_layer(key)},
         best.ours.entries if best.root[1] else (),
+        copies,
     )
 
 
@@ -149,6 +155,23 @@ def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides
         else:
             yield Claim(t, s, Grade.UNDECIDED if is_doubtful(t, key) else Grade.NUMBERED, kind)
     yield from undecided_claims(found.ours, found.theirs, sides, kind)
+
+
+def _copies(met: Met, sides: Sides) -> dict[int, int]:
+    """Return the tensors that a layer stores of a variable that a layer within it stores as well, each with the variable.
+
+    So does `SpectralNormalization` of Keras 3 with the kernel of the layer that it wraps: the inner place is its own.
+    """
+    stored: dict[int, list[tuple[int, Key]]] = defaultdict(list)
+    for t, s, key in met:
+        if key[-2:-1] == (VARIABLES,) and sides.are_alike(t, s):
+            stored[t].append((s, key[:-2]))
+    return {
+        s: t
+        for t, places in stored.items()
+        for s, layer in places
+        if any(len(layer) < len(inner) and inner[: len(layer)] == layer for other, inner in places if other != s)
+    }
 
 
 def _unmet(found: Alignment, sides: Sides) -> set[tuple[object, tuple[int, ...]]]:

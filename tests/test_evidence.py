@@ -17,6 +17,11 @@ def stored(text: str, shape: tuple[int, ...] = (2,), of: str = "") -> Entry:
     return attribute(text, shape=shape)._replace(layer=of)
 
 
+def wrapping(inner: str, outer: str) -> Entry:
+    """A variable of a layer that is kept by the one around it as well."""
+    return stored(outer)._replace(paths=(*stored(outer).paths, *stored(inner).paths))
+
+
 def short(text: str, name: str) -> Entry:
     """A variable that TensorFlow 1 would call shorter."""
     return layer(text)._replace(ops=(name_of(name)._replace(said=(*(False for _ in name.split("/")[1:]), True)),))
@@ -768,6 +773,24 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [layer("dense/w"), layer("dense_1/w"), layer("dense_2/w"), layer("conv1d/w")],
         {"rename": {"dense_1": "dense_3"}},
         {"dense_3/w": "dense_1/w", "dense_4/w": AMBIGUOUS, "conv1d/w": "conv1d/w"},
+    ),
+    "what a layer and the one around it store is that of the inner one": (
+        [wrapping("s/layer/vars/0", "s/vars/0"), stored("s/vars/1")],
+        [stored("s/vars/0"), stored("s/layer/vars/0"), stored("s/vars/1")],
+        {},
+        {"s/vars/0": "s/layer/vars/0", "s/vars/1": "s/vars/1"},
+    ),
+    "what two layers side by side store may be either": (
+        [wrapping("r/vars/0", "s/vars/0"), stored("s/vars/1")],
+        [stored("s/vars/0"), stored("r/vars/0"), stored("s/vars/1")],
+        {},
+        {"s/vars/0": AMBIGUOUS, "s/vars/1": "s/vars/1"},
+    ),
+    "what the layer around has in another shape is no copy": (
+        [wrapping("s/layer/vars/0", "s/vars/0"), stored("s/vars/1")],
+        [stored("s/vars/0", (3,)), stored("s/layer/vars/0"), stored("s/vars/1")],
+        {},
+        {"s/vars/0": AMBIGUOUS, "s/vars/1": "s/vars/1"},
     ),
     "a short name of two": (
         [short("mid/a/w", "a/w"), short("low/a/w", "a/w"), short("b/w", "b/w")],

@@ -646,6 +646,29 @@ def test_two_weights_that_read_alike_are_both_there_and_undecided(tmp_path: Path
     assert caught.value.names == ("a/kernel",)
 
 
+def normalized(*names: str | None) -> keras.Model:
+    """A wrapper that keeps the kernel of its layer as its own: HDF5 has it twice."""
+    layers = [Layers.SpectralNormalization(Layers.Dense(4), name=name) for name in names]
+    return randomized(keras.Sequential([Layers.Input([4]), *layers, Layers.Dense(2, name="head")]))
+
+
+@pytest.mark.parametrize("save", [save for save in EVERY if save is not legacy])
+@pytest.mark.parametrize("names", [("a", "b"), (None, None)], ids=str)
+def test_a_kernel_that_a_wrapper_stores_as_well(save: Save, names: tuple[str | None, ...], tmp_path: Path) -> None:
+    saved, model = normalized(*names), normalized(*names)
+
+    report = pr.restore_subset(model, save(saved, tmp_path), strict=True)
+
+    assert_same(dict(enumerate(held(model).values())), dict(enumerate(held(saved).values())))
+    assert {each.reason for each in report.skipped} == {"a second copy of a weight that the file has under its name"}
+
+
+def test_a_kernel_that_a_wrapper_stores_as_well_is_left_with_its_variable(tmp_path: Path) -> None:
+    report = pr.restore_subset(normalized("a"), keras_archive(normalized("a"), tmp_path), exclude="a/kernel")
+
+    assert [each.reason for each in report.skipped] == ["its variable is excluded by 'a/kernel'"] * 2
+
+
 class _Nameless(tf_keras.layers.Layer):  # type: ignore[misc]
     """A layer with weights without names, in attributes or in none."""
 
