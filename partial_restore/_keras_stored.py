@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
-from partial_restore._keras import family_of, is_layer, is_metric, own_variables
-from partial_restore._places import snake_case
+from partial_restore._keras import automatic_base, family_of, is_layer, is_metric, own_variables
+from partial_restore._keys import AUTOMATIC
+from partial_restore._places import Group, base_of, snake_case
+from partial_restore._types import Layout
+
+T = TypeVar("T")
+_Further = tuple[Group, Group, tuple[bool, ...]]
+"""Where a layer stands, where it stands as well, and which segments of that are places in lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,17 +24,19 @@ class Stored:
     """Where Keras 3 would store a layer's own variables: its path, which of the segments are places in lists, its names.
 
     ``labels`` are the names of the layers at the path and above it, ``order`` says how the members of a list follow each other.
+    It stands ``elsewhere`` if Keras would store it under another attribute now.
     """
 
-    group: tuple[str, ...]
+    group: Group
     members: tuple[bool, ...]
-    labels: Mapping[tuple[str, ...], str]
-    order: Mapping[tuple[str, ...], int]
+    labels: Mapping[Group, str]
+    order: Mapping[Group, int]
     variables: Mapping[str, Any]
+    elsewhere: bool = False
 
 
-def stored(layer: Any, *, reverse: bool, sorts: bool) -> list[Stored]:
-    """Return where the layers from this one down would be stored.
+def stored(layer: Any, layout: Layout, *, reverse: bool, sorts: bool) -> list[Stored]:
+    """Return where the layers from this one down would be stored, and where a file of a layout has them.
 
     tf_keras goes through attributes in reverse order, and sorts what a dict adds to the layers of a model by its keys.
     """
@@ -35,7 +44,7 @@ def stored(layer: Any, *, reverse: bool, sorts: bool) -> list[Stored]:
     with warnings.catch_warnings():  # To look at a deprecated property is not to use it.
         warnings.simplefilter("ignore")
         walk.layer(layer, (), ())
-    return walk.found
+    return [*walk.found, *walk.elsewhere(layout)]
 
 
 class _Walk:
@@ -45,25 +54,67 @@ class _Walk:
         self.found: list[Stored] = []
         self._reverse, self._sorts = reverse, sorts
         self._visited: dict[int, Any] = {}
-        self._labels: dict[tuple[str, ...], str] = {}
-        self._order: dict[tuple[str, ...], int] = {}
+        self._homes: dict[int, Group] = {}
+        self._further: list[_Further] = []
+        self._chosen: dict[Group, str] = {}
+        self._labels: dict[Group, str] = {}
+        self._order: dict[Group, int] = {}
 
-    def layer(self, layer: Any, group: tuple[str, ...], members: tuple[bool, ...]) -> None:
+    def layer(self, layer: Any, group: Group, members: tuple[bool, ...]) -> None:
         if id(layer) in self._visited:
+            if members and not members[-1]:
+                self._further.append((self._homes[id(layer)], group, members))
             return
         self._visited[id(layer)] = layer
+        self._homes[id(layer)] = group
         self._labels[group] = layer.name
+        self._chosen[group] = "" if automatic_base(layer) else _chosen(layer.name)
         self.found.append(Stored(group, members, self._labels, self._order, _stored_variables(layer)))
         for name, value in self._attributes(layer):
             self._thing(value, (*group, name), (*members, False))
 
-    def _thing(self, value: Any, group: tuple[str, ...], members: tuple[bool, ...]) -> None:
+    def elsewhere(self, layout: Layout) -> Iterator[Stored]:
+        """Yield the layers under further attributes, those that a file has, unless it has a layer of another chosen name there.
+
+        Keras stores a layer under the first attribute in which it meets it: another one may have been the first, or the only one.
+        """
+        known = {group[:depth] for group in layout.groups for depth in range(1, len(group) + 1)}
+        for home, group, members in [*self._further, *self._called_so(layout, known)]:
+            ours, theirs = self._chosen[home], _chosen(layout.labels.get(group, ""))
+            if group in known and group[: len(home)] != home and (not ours or not theirs or ours == theirs):
+                yield from self._moved(home, group, members)
+
+    def _called_so(self, layout: Layout, known: set[Group]) -> Iterator[_Further]:
+        """Yield the layers in attributes that a file has not, with the one that the model has not, in which the file has the layer of that chosen name.
+
+        It is the only one of the name on either side.
+        """
+        ours = {*self._chosen, *(group for _, group, _ in self._further)}
+        met = known | {home for home, group, _ in self._further if group in known}
+        times = Counter([*self._chosen.values(), *layout.labels.values()])
+        at = {(group[:-1], label): group for group, label in layout.labels.items() if group not in ours}
+        for each in self.found:
+            home, name = each.group, self._chosen[each.group]
+            group = at.get((home[:-1], name))
+            if name and group and times[name] == 2 and home not in met and not each.members[-1]:
+                yield home, group, each.members
+
+    def _moved(self, home: Group, group: Group, members: tuple[bool, ...]) -> Iterator[Stored]:
+        """Yield the layer at a path, and what is below, under another one."""
+        self._labels |= _below(self._labels, home, group)
+        self._order |= _below(self._order, home, group)
+        for each in self.found:
+            if each.group[: len(home)] == home:
+                moved, below = (*group, *each.group[len(home) :]), (*members, *each.members[len(home) :])
+                yield replace(each, group=moved, members=below, elsewhere=True)
+
+    def _thing(self, value: Any, group: Group, members: tuple[bool, ...]) -> None:
         if is_layer(value) and not is_metric(value):
             self.layer(value, group, members)
         elif isinstance(value, list | tuple | Mapping):
             self._container(value, group, members)
 
-    def _container(self, container: Any, group: tuple[str, ...], members: tuple[bool, ...]) -> None:
+    def _container(self, container: Any, group: Group, members: tuple[bool, ...]) -> None:
         if id(container) in self._visited:
             return
         self._visited[id(container)] = container  # Kept: a list that a property made would leave its id to another.
@@ -118,6 +169,16 @@ class _Walk:
                     for i, each in zip(places, members, strict=True):
                         listed[i] = each
         return listed
+
+
+def _chosen(name: str) -> str:
+    """Return the name of a layer, or an empty string if Keras may have made it up."""
+    return "" if base_of(name) in AUTOMATIC else name
+
+
+def _below(told: Mapping[Group, T], home: Group, group: Group) -> dict[Group, T]:
+    """Return what is told of one path and of all below it, for another one."""
+    return {(*group, *at[len(home) :]): each for at, each in told.items() if at[: len(home)] == home}
 
 
 @cache

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 Group = Literal["model", "optimizer", "metric", "seed", "copy", "internal", "foreign"]
@@ -128,6 +128,7 @@ class Layout:
     layers, which may be less. ``layers``: by the names of layers alone (legacy HDF5 of Keras). ``groups``: by attributes, classes and places (HDF5 of Keras 3); there ``labelled`` says which of the places
     bear the layer's name, and ``groups`` are the paths that the file has. ``unnamed`` says whether there are layers of which it knows the place alone.
     Of the lists, and of the layers in lists, that are ``untold``, which are known by classes, it knows no names though it does of others.
+    ``labels`` are the names of the layers at all paths, if it knows them all.
     That it ``is_told`` means that a configuration tells the places of the layers in inner models.
     """
 
@@ -137,6 +138,7 @@ class Layout:
     unnamed: bool = False
     untold: frozenset[tuple[str, ...]] = frozenset()
     is_told: bool = False
+    labels: Mapping[tuple[str, ...], str] = field(default_factory=dict, hash=False)
 
 
 class Outcome(enum.Enum):

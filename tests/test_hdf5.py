@@ -669,6 +669,103 @@ def test_a_kernel_that_a_wrapper_stores_as_well_is_left_with_its_variable(tmp_pa
     assert [each.reason for each in report.skipped] == ["its variable is excluded by 'a/kernel'"] * 2
 
 
+@keras.saving.register_keras_serializable("tests")
+class Attributes(keras.Model):
+    """Layers in attributes, given as ``attribute=name``; a name that stands twice is one layer in two attributes."""
+
+    def __init__(self, **names: str | None) -> None:
+        super().__init__()
+        self.chain = tuple(dict.fromkeys(names))
+        made = {name or attribute: Layers.Dense(4, name=name) for attribute, name in names.items()}
+        for attribute, name in names.items():
+            setattr(self, attribute, made[name or attribute])
+
+    def call(self, x: Any) -> Any:
+        for layer in {id(each): each for each in map(self.__getattribute__, self.chain)}.values():
+            x = layer(x)
+        return x
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def attributes(**names: str | None) -> Any:
+    model = Attributes(**names)
+    model(np.ones([2, 4], np.float32))
+    return randomized(model)
+
+
+def sources_of(model: Any, saved: Any) -> dict[str, str | None]:
+    """From which attribute of the saved model each attribute of the model has its kernel."""
+    kernels = {each: getattr(saved, each).kernel.numpy().tobytes() for each in reversed(saved.chain)}
+    origins = {kernel: each for each, kernel in kernels.items()}
+    return {each: origins.get(getattr(model, each).kernel.numpy().tobytes()) for each in model.chain}
+
+
+Chosen = dict[str, str | None]
+
+ATTRIBUTES: dict[str, tuple[Chosen, Chosen, Chosen]] = {
+    "one more": ({"head": "out"}, {"head": "out", "alias": "out"}, {"head": "head", "alias": "head"}),
+    "one more, no name": ({"head": None}, {"head": "out", "alias": "out"}, {"head": "head", "alias": "head"}),
+    "one less": ({"head": "out", "alias": "out"}, {"head": "out"}, {"head": "head"}),
+    "another": ({"head": "out"}, {"apex": "out"}, {"apex": "head"}),
+    "two others": ({"head": "out"}, {"apex": "out", "end": "out"}, {"apex": "head", "end": "head"}),
+    "another, no name": ({"head": None}, {"apex": None}, {"apex": None}),
+    "another, of a layer of another name": ({"head": "out"}, {"apex": "other"}, {"apex": None}),
+    "another, of a name that stands elsewhere": (
+        {"head": "out"},
+        {"apex": "out", "head": "new"},
+        {"apex": None, "head": "head"},
+    ),
+    "traded by two attributes of one layer": (
+        {"b": "y", "c": "x"},
+        {"a": "x", "b": "x", "c": "y"},
+        {"a": None, "b": None, "c": "c"},
+    ),
+}
+"""The attributes and names of layers in the file and in the model, and from where each attribute of the model is filled."""
+
+
+@pytest.mark.parametrize("save", [keras_archive, *([weights_h5] if KERAS >= (3, 6) else [])])
+@pytest.mark.parametrize("case", ATTRIBUTES.values(), ids=ATTRIBUTES)
+def test_a_layer_in_other_attributes(save: Save, case: tuple[Chosen, Chosen, Chosen], tmp_path: Path) -> None:
+    theirs, ours, expected = case
+    saved, model = attributes(body="body", **theirs), attributes(body="body", **ours)
+
+    pr.restore_subset(model, save(saved, tmp_path))
+
+    assert sources_of(model, saved) == {"body": "body", **expected}
+
+
+@pytest.mark.parametrize("save", [keras_archive, weights_h5, unlabelled])
+def test_two_layers_that_are_one_now_are_undecidable(save: Save, tmp_path: Path) -> None:
+    path = save(attributes(body="body", head="out", alias="other"), tmp_path)
+    model = attributes(body="body", head="out", alias="out")
+    with unchanged(model), pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(model, path)
+    assert set(caught.value.names) == {"head/kernel", "head/bias"}
+
+
+def test_what_is_in_a_model_in_two_attributes(tmp_path: Path) -> None:
+    class Outer(keras.Model):
+        def __init__(self, *, twice: bool) -> None:
+            super().__init__()
+            self.tower = attributes(body="body", head="out")
+            if twice:
+                self.again = self.tower
+
+        def call(self, x: Any) -> Any:
+            return self.tower(x)
+
+    saved, model = (Outer(twice=twice) for twice in (False, True))
+    for each in (saved, model):
+        each(np.ones([2, 4], np.float32))
+
+    pr.restore_subset(model, weights_h5(saved, tmp_path), strict=True)
+
+    assert sources_of(model.tower, saved.tower) == {"body": "body", "head": "head"}
+
+
 class _Nameless(tf_keras.layers.Layer):  # type: ignore[misc]
     """A layer with weights without names, in attributes or in none."""
 

@@ -62,7 +62,7 @@ class GroupsSource:
         is_told = bool(told) and listed <= self._trained.keys()  # TensorFlow 2.12 numbered layers otherwise.
         self._order = {place: i for i, place in enumerate(self._trained)} if is_told else {}
         if self._labels:
-            self.layout = Layout("groups", "all", groups)
+            self.layout = Layout("groups", "all", groups, labels=self._labels)
         elif is_told and listed & labels.keys():
             untold = frozenset(map(classes_of, {*homes.keys() - told, *self._trained.keys() - labels.keys()}))
             self._labels, self.layout = labels, Layout("groups", "lists", groups, untold=untold)

@@ -118,7 +118,7 @@ def _stored_places(graph: Graph, layout: Layout) -> list[list[_Placed]]:
     have as many.
     """
     found = [
-        [place for each in graph.tops() for place in _below(*each, reverse=reverse, sorts=sorts)]
+        [place for each in graph.tops() for place in _below(*each, layout, reverse=reverse, sorts=sorts)]
         for reverse, sorts in _ways(layout)
     ]
     met = [_met(places, layout.groups) for places in found]
@@ -128,7 +128,8 @@ def _stored_places(graph: Graph, layout: Layout) -> list[list[_Placed]]:
 def _stored_at(places: Sequence[_Placed]) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield the variables of layers with the path under which each is stored."""
     for _, group, place in places:
-        yield from (((*group, VARIABLES, key), variable) for key, variable in place.variables.items())
+        if not place.elsewhere:
+            yield from (((*group, VARIABLES, key), variable) for key, variable in place.variables.items())
 
 
 def _stored_names(ways: Sequence[Sequence[_Placed]], layout: Layout) -> Mapping[int, Sequence[Name]]:
@@ -160,12 +161,13 @@ def _met(places: Sequence[_Placed], known: Collection[tuple[str, ...]]) -> int:
     """Return how many segments of the paths end as a path of the file does, below whatever stands before."""
     return sum(
         next((len(group) - i for i in range(len(front), len(group)) if group[i:] in known), 0)
-        for front, group, _ in places
+        for front, group, place in places
+        if not place.elsewhere
     )
 
 
-def _below(front: tuple[str, ...], layer: Any, *, reverse: bool, sorts: bool) -> Iterator[_Placed]:
-    for place in stored(layer, reverse=reverse, sorts=sorts):
+def _below(front: tuple[str, ...], layer: Any, layout: Layout, *, reverse: bool, sorts: bool) -> Iterator[_Placed]:
+    for place in stored(layer, layout, reverse=reverse, sorts=sorts):
         yield front, (*front, *place.group), place
 
 
