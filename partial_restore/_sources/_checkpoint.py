@@ -130,9 +130,8 @@ class CheckpointSource:
         leaves = [i for i, held in enumerate(attributes) if held]
         values = {i: key for i in leaves for name, _, key in attributes[i] if name == _VALUE}
         names = names_of_graph(nodes, leaves)
-        if len(values) < len(
-            leaves
-        ):  # No model in memory counts a layer that has but a table among those with variables.
+        if len(values) < len(leaves):
+            # No model in memory counts a layer that has but a table among those with variables.
             names |= names_of_graph(nodes, list(values))
         return {key: _attribute_names(names[i], name) for i in leaves for name, _, key in attributes[i]}, {
             key: piece.state(values) for i, key in values.items() if (piece := names[i].piece)
