@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -103,17 +103,24 @@ def _surest(found: Mapping[tuple[Kind, Grade], set[int]], kind: Kind) -> tuple[G
     return Grade.UNDECIDED, found.get((kind, Grade.UNDECIDED), set())
 
 
-def contested(settled: dict[int, Settled], claims: Iterable[Claim]) -> dict[int, Settled]:
+def contested(
+    settled: dict[int, Settled], claims: Iterable[Claim], is_stored: Callable[[int], bool] = lambda _: False
+) -> dict[int, Settled]:
     """Leave undecided what several variables claim, unless each has a path to it that was chosen.
 
-    Several paths lead to one tensor if a layer was tied in the file and is not in the model: each of them is right.
+    Several paths lead to one tensor if a layer was tied in the file and is not in the model: each of them is right. What is stored
+    at one place has no other: its attribute and the name of its layer are two readings of that.
     """
     taken = [(t, s) for t, (grade, found) in settled.items() if grade in (Grade.NAMED, Grade.NUMBERED) for s in found]
     times = Counter(s for _, s in taken)
     shared = {s for s, count in times.items() if count > 1}
     if not shared:
         return settled
-    paths = {(claim.target, claim.source) for claim in claims if claim.grade is Grade.NAMED and claim.kind == "paths"}
+    paths = {
+        (claim.target, claim.source)
+        for claim in claims
+        if claim.grade is Grade.NAMED and claim.kind == "paths" and not is_stored(claim.source)
+    }
     shared = {s for t, s in taken if s in shared and (t, s) not in paths}
     lost = {t for t, s in taken if s in shared}
     return {t: (Grade.UNDECIDED, found[1]) if t in lost else found for t, found in settled.items()}

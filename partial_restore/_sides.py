@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from partial_restore._keys import VARIABLES
 from partial_restore._select import Renamed
 from partial_restore._types import Entry
 
@@ -29,6 +30,10 @@ class Sides:
         """Say whether a file lists the weights of a layer in an order which is that of the layers within, as the model has them."""
         is_array = any(None in name.places[:-1] for name in self.sources[s].ops)
         return is_array and all(place is not None for name in self.targets[t].shown[:1] for place in name.places[:-1])
+
+    def is_stored(self, s: int) -> bool:
+        """Say whether a tensor is a variable that Keras 3 stores by its number in a layer."""
+        return any(VARIABLES in path.segments for path in self.sources[s].paths)
 
     def is_frozen(self, t: int) -> bool:
         return self.targets[t].frozen

@@ -746,6 +746,22 @@ def test_two_layers_that_are_one_now_are_undecidable(save: Save, tmp_path: Path)
     assert set(caught.value.names) == {"head/kernel", "head/bias"}
 
 
+@pytest.mark.skipif(KERAS < (3, 6), reason="this Keras writes no names beside weights")
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ({"head": "out"}, {"head": "new", "top": "out"}),
+        ({"head": "out", "top": "other"}, {"head": "other", "top": "out"}),
+    ],
+)
+def test_an_attribute_and_a_name_that_lead_to_two_layers(theirs: Chosen, ours: Chosen, tmp_path: Path) -> None:
+    path = weights_h5(attributes(body="body", **theirs), tmp_path)
+    model = attributes(body="body", **ours)
+    with unchanged(model), pytest.raises(pr.AmbiguousError) as raised:
+        pr.restore_subset(model, path)
+    assert {name.rpartition("/")[0] for name in raised.value.names} == {"head", "top"}
+
+
 def test_what_is_in_a_model_in_two_attributes(tmp_path: Path) -> None:
     class Outer(keras.Model):
         def __init__(self, *, twice: bool) -> None:
