@@ -138,7 +138,7 @@ def enumerate_names(layers: list[Any]) -> dict[str, Any]:
 
 
 def exported(folder: Path, model: Any) -> str:
-    model.export(str(folder / "exported"), verbose=False)
+    model.export(str(folder / "exported"))
     return str(folder / "exported")
 
 
