@@ -144,9 +144,25 @@ def may_train(groups: Mapping[str, Group], order: Sequence[str]) -> bool:
     [True, False]
     """
     shapes = {key: (i,) for i, key in enumerate(groups)}
-    return all(key in shapes for key in order) and bool(
-        owners_of(Weights(shapes, groups, {}), [shapes[key] for key in order])
-    )
+    if not shapes.keys() >= set(order):
+        return False
+    tree = _only(_tree(Weights(shapes, groups, {})), frozenset(order))
+    search = _Search(shapes, [shapes[key] for key in order], is_whole=True)
+    return len(order) in search.ends(tree, 0) and not search.is_exhausted
+
+
+def _only(branch: _Branch, keys: Collection[str]) -> _Branch:
+    """Return the layers with these variables alone."""
+    chains = (tuple(kept for each in chain if (kept := _kept(each, keys))) for chain in branch.chains)
+    return _Branch(tuple(chain for chain in chains if chain))
+
+
+def _kept(node: _Leaf | _Branch, keys: Collection[str]) -> _Leaf | _Branch | None:
+    if isinstance(node, _Branch):
+        inner = _only(node, keys)
+        return inner if inner.chains else None
+    own = tuple(key for key in node.keys if key in keys)
+    return _Leaf(own) if own else None
 
 
 def _keys(node: _Leaf | _Branch) -> Iterator[str]:

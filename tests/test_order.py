@@ -181,6 +181,18 @@ def test_layers_within_a_layer_are_trained_one_after_the_other(order: str, *, ma
     assert may_train(groups, list(order)) is may
 
 
+def test_what_is_frozen_among_many_layers_is_passed_over() -> None:
+    layers = [
+        (f"layers/{kind}_{i}", f"layers/{kind}_{i}/vars/{n}") for i in range(40) for kind in "abcde" for n in "01"
+    ]
+    groups = {key: tuple(layer.split("/")) for layer, key in layers}
+    trained = [
+        key for key in groups if not key.startswith(("layers/a_3", "layers/c")) and not key.endswith("e_5/vars/0")
+    ]
+    assert may_train(groups, trained)
+    assert not may_train(groups, [*trained[1:], trained[0]])
+
+
 def test_a_variable_that_is_not_stored_is_in_no_order() -> None:
     assert not may_train({"a": ("first",)}, ["a", "b"])
 
