@@ -732,3 +732,49 @@ def test_optimizer_that_nobody_uses_needs_no_state(tmp_path: Path) -> None:
     pr.restore_subset(target, saved(tmp_path, source), optimizer=True)
     for ours, theirs in zip(target.own.variables, source.own.variables, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+class Holding(keras.Model):
+    """A model that keeps another one, which may have been compiled, in an attribute."""
+
+    def __init__(self, *, is_compiled: bool) -> None:
+        super().__init__()
+        self.encoder = keras.Sequential([keras.Input([4]), keras.layers.Dense(3, name="a")])
+        self.out = keras.layers.Dense(4, name="b")
+        if is_compiled:
+            self.encoder.compile(keras.optimizers.Adam(0.01), "mse")
+            self.encoder.fit(X, Y[:, :3], verbose=0)
+        self.compile(keras.optimizers.Adam(0.01), "mse")
+
+    def call(self, x: Any) -> Any:
+        return self.out(self.encoder(x))
+
+
+@NAMING
+def test_optimizer_of_a_model_in_an_attribute_is_another_one(tmp_path: Path) -> None:
+    source, target = step(Holding(is_compiled=True)), step(Holding(is_compiled=False))
+    source.save_weights(path := str(tmp_path / "held.weights.h5"))
+    pr.restore_subset(target, path, optimizer=True)
+    for ours, theirs in zip(target.optimizer.variables, source.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
+
+
+@NAMING
+def test_training_of_a_head_goes_on_beside_what_is_frozen(tmp_path: Path) -> None:
+    def tuned() -> Any:
+        outputs = inputs = keras.Input([4])
+        for i in range(12):
+            outputs = keras.layers.Dense(4, name=f"dense{i}")(outputs)
+            outputs = keras.layers.BatchNormalization(name=f"batch{i}")(outputs)
+            outputs = keras.layers.LayerNormalization(name=f"layer{i}")(outputs)
+        model = keras.Model(inputs, keras.layers.Dense(4, name="head")(outputs))
+        for layer in model.layers[:25]:
+            layer.trainable = False
+        model.compile(keras.optimizers.Adam(0.01), "mse")
+        return step(model)
+
+    source, target, path = tuned(), tuned(), str(tmp_path / "tuned.keras")
+    source.save(path)
+    pr.restore_subset(target, path, optimizer=True, strict=True)
+    for ours, theirs in zip(target.optimizer.variables, source.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)

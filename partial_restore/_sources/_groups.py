@@ -173,7 +173,7 @@ def open_shards(path: str) -> GroupsSource:
 
 def _part(group: Group) -> Part:
     """Return what the arrays of a group are part of: a model has an optimizer if it was compiled, be it within another one."""
-    if any(each.strip("_") == "optimizer" and (not i or group[i - 2] == LAYERS) for i, each in enumerate(group)):
+    if any(each.strip("_") == "optimizer" and group[i - 1 : i] != (LAYERS,) for i, each in enumerate(group)):
         return "optimizer"
     if group and group[0].strip("_") in ("metrics", "compile_metrics", "loss_tracker"):
         return "metric"
