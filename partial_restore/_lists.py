@@ -63,9 +63,8 @@ def layouts_of(family: str, config: Mapping[str, object] | None = None) -> list[
     average = _optional("average", "use_ema", config)
     accumulated = _optional("gradient_accumulator", "gradient_accumulation_steps", config)
     common = [one + other for one, other in product(average, accumulated)]
-    side_by_side = [
-        (("average", "gradient_accumulator"),) for each in common if config and len(each) > 1
-    ]  # Up to Keras 3.3.
+    are_both = config is not None and all(len(each) > 1 for each in common)
+    side_by_side: list[Layout] = [(("average", "gradient_accumulator"),)] if are_both else []  # Up to Keras 3.3.
     parts: list[list[Layout]] = [[*common, *side_by_side]]
     if family == "adam":
         parts += [[(("momentum", "velocity"),)], _optional("velocity_hat", "amsgrad", config)]

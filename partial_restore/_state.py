@@ -69,8 +69,8 @@ def _said(sources: Sequence[Entry], renamed: Sequence[Renamed | None]) -> dict[s
 def _meant(target: Entry, said: Sequence[_Said]) -> list[Entry]:
     """Return the tensors that rules mean for a piece of state: one that renames a layer does not make a velocity a moment."""
     families = {each.state.family for each in (target, *(source for source, _ in said)) if each.state}
-    is_known = len(families) > 1 and "" not in families
-    return [source for source, is_whole in said if is_whole or not is_known]
+    is_of_another = len(families) > 1 and "" not in families
+    return [source for source, is_whole in said if is_whole or not is_of_another]
 
 
 def _match(target: Entry, said: Sequence[Entry], sides: _Sides) -> Match:
