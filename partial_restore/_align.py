@@ -75,12 +75,15 @@ def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, 
 def of_its_name(found: list[Alignment], called: str) -> list[Alignment]:
     """Return the alignment with the part of the file that is called as the model is, if nothing but numbers or other parts is beside it.
 
-    Then its root is evident.
+    Then its root is evident. A part with which more meets speaks against the name.
     """
     own = [each for each in found if called and each.root[0][-1:] == (called,) and not each.root[1]]
-    rest = [each for each in found if each not in own]
+    if len(own) != 1:
+        return found
+    rest = [each for each in found if each is not own[0]]
     is_told = any(each.is_told and (each.root[1] or not each.root[0]) for each in rest)
-    return found if len(own) != 1 or is_told else [replace(own[0], is_evident=True)]
+    is_less = any(len(each.pairs) > len(own[0].pairs) for each in rest)
+    return found if is_told or is_less else [replace(own[0], is_evident=True)]
 
 
 def _is_above(root: Root, other: Root) -> bool:

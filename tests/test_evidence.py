@@ -159,6 +159,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {"called": "encoder"},
         {"dense_4/w": "encoder/dense/w", "dense_5/w": "encoder/dense_1/w"},
     ),
+    "a part that is called as the model is, and more of the model in another one": (
+        [layer("a/w"), layer("b/w"), layer("out/w")],
+        [layer("encoder/out/w"), *(layer(f"backbone/{each}/w") for each in ("a", "b", "out"))],
+        {"called": "encoder"},
+        {"a/w": AMBIGUOUS, "b/w": AMBIGUOUS, "out/w": AMBIGUOUS},
+    ),
     "a part that is called as the model is, beside a number": (
         [nameless("dense_4/w")],
         [*map(nameless, ["dense/w", "encoder/dense_1/w"])],
