@@ -43,17 +43,19 @@ def disproved(ours: Below, theirs: Below, met: Met, are_alike: Callable[[int, in
 def reordered(ours: Below, theirs: Below) -> set[Key]:
     """Return the keys of the numbered layers among which a layer beside them has another place.
 
-    Two of two are as many, but if something stood between them and stands behind them, then one of them is new.
+    Two of two are as many, but if something stood between them and stands behind them, then one of them is new. So is the only one of
+    its class if something came or went as well.
     """
     scopes: dict[Key, list[Key]] = defaultdict(list)
     for layer in ours.places.keys() & theirs.places.keys():
         scopes[layer[:-1]].append(layer)
     nameless = _nameless(scopes, ours, theirs)
+    changed = {layer[:-1] for layer in ours.places.keys() ^ theirs.places.keys()}
     found: set[Key] = set()
     for scope, siblings in scopes.items():
         rows: dict[Key, list[Key]] = defaultdict(list)
         for layer in siblings:
-            if not isinstance(layer[-1], str) and layer[-1][2] > 1:
+            if not isinstance(layer[-1], str) and (layer[-1][2] > 1 or scope in changed):
                 rows[_row(layer)].append(layer)
         for row, layers in rows.items():
             here, there = (sorted(side.places[layer] for layer in layers) for side in (ours, theirs))

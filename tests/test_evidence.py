@@ -496,6 +496,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"fc/w": "fc/w", "dense/w": "dense/w"},
     ),
+    "another layer stands before the only one of its class, and one came": (
+        [placed("dense/w", 0), placed("fc/w", 1), placed("new/w", 2)],
+        [placed("fc/w", 0), placed("dense/w", 1)],
+        {},
+        {"fc/w": "fc/w", "dense/w": AMBIGUOUS, "new/w": MISSING},
+    ),
     "one name below a root of two segments": (
         [attribute(f"enc/v2/{each}/w") for each in ("enc/l1", "enc/out", "k", "out")],
         [attribute(f"enc/{each}/w") for each in ("enc/l1", "k", "out")],
