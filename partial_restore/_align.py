@@ -123,8 +123,13 @@ def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
         return False
     if not top.sources & best.sources and not any(are_alike(t, s) for t, s in top.pairs):
         return False
-    is_named = top.is_evident or any(is_said(key) for _, _, key in top.met if len(key) > 1)
+    is_named = top.is_evident or _is_any_said(top.met) or not _is_any_said(best.met)
     return not best.is_told or (top.is_told and is_named and len(top.pairs) >= len(best.pairs))
+
+
+def _is_any_said(met: Met) -> bool:
+    """Say whether anything meets by a name that was chosen, not by numbers below one."""
+    return any(is_said(key) for _, _, key in met if len(key) > 1)
 
 
 def _alignment(ours: Iterable[Row], theirs: Iterable[Row], root: Root) -> Alignment:

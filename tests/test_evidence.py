@@ -502,6 +502,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"fc/w": "fc/w", "dense/w": AMBIGUOUS, "new/w": MISSING},
     ),
+    "one number under a name, and the same deep within the model": (
+        [mixed("heads/dense/w", 1), mixed("blocks/0/body/heads/dense/w", 4)],
+        [mixed("heads/dense/w", 1), attribute("fc/w")],
+        {},
+        {"heads/dense/w": AMBIGUOUS, "blocks/0/body/heads/dense/w": AMBIGUOUS},
+    ),
     "one name below a root of two segments": (
         [attribute(f"enc/v2/{each}/w") for each in ("enc/l1", "enc/out", "k", "out")],
         [attribute(f"enc/{each}/w") for each in ("enc/l1", "k", "out")],
