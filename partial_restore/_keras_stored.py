@@ -96,7 +96,7 @@ class _Walk:
         for each in self.found:
             home, name = each.group, self._chosen[each.group]
             group = at.get((home[:-1], name))
-            if name and group and times[name] == 2 and home not in met and not each.members[-1]:
+            if home and name and group and times[name] == 2 and home not in met and not each.members[-1]:
                 yield home, group, each.members
 
     def _moved(self, home: Group, group: Group, members: tuple[bool, ...]) -> Iterator[Stored]:

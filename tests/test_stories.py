@@ -300,6 +300,36 @@ def test_a_layer_of_a_part_is_not_taken_for_one_of_its_name_beside_the_part(
     np.testing.assert_equal(target.get_weights(), before)
 
 
+@pytest.mark.parametrize("ending", [".weights.h5", ".keras"])
+@pytest.mark.parametrize("attribute", ["encoder", pytest.param("first", marks=NAMING)])
+def test_a_part_in_an_attribute_is_restored_alone(tmp_path: Path, ending: str, attribute: str) -> None:
+    def part(name: str) -> Any:
+        layers = [Layers.Dense(4, name=each) for each in "ab"]
+        return keras.Sequential([keras.Input((4,)), *layers], name=name)
+
+    class Whole(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            setattr(self, attribute, part("encoder"))
+            self.decoder, self.head = part("decoder"), Layers.Dense(2, name="head")
+
+        def call(self, inputs: Any) -> Any:
+            return self.head(self.decoder(getattr(self, attribute)(inputs)))
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+    whole, path, head = Whole(), str(tmp_path / f"whole{ending}"), Layers.Dense(2, name="head")
+    whole(np.zeros([1, 4], np.float32))
+    head.build((None, 4))
+    whole.save_weights(path) if ending == ".weights.h5" else whole.save(path)
+    for alone, origin in [(part("encoder"), whole.layers[0]), (part("decoder"), whole.decoder)]:
+        assert len(pr.restore_subset(alone, path).loaded) == 4
+        assert_weights_same(alone, origin)
+    pr.restore_subset(head, path)
+    assert_weights_same(head, whole.head)
+
+
 def test_two_tensors_renamed_to_one_variable(tmp_path: Path) -> None:
     target = stack(["b0"])
     path = saved(tmp_path, stack(["b0", "b1"]))
