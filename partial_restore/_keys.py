@@ -195,6 +195,16 @@ def uniquified(names: Iterable[Name]) -> set[str]:
     }
 
 
+def counted_from_zero(words: Collection[str]) -> frozenset[str]:
+    """Return the classes whose layers a person numbered: Keras calls the first of a class without a number, nobody's but ``block_0``.
+
+    >>> sorted(counted_from_zero(["block_0", "block_2", "cell", "cell_0", "dense_0"]))
+    ['block']
+    """
+    firsts = {word[:-2] for word in words if word.endswith("_0")}
+    return frozenset(base for base in firsts if base not in AUTOMATIC and base not in words)
+
+
 def _position(name: Name, i: int, bases: Collection[str]) -> tuple[str, int] | None:
     """Return (kind, number) if segment ``i`` is a position: a place in a list or an automatic name."""
     segment = name.segments[i]

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from partial_restore._keys import AUTOMATIC, VARIABLES, may_be_automatic, uniquified
+from partial_restore._keys import AUTOMATIC, VARIABLES, counted_from_zero, may_be_automatic, uniquified
 from partial_restore._said import Said, said_by
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Settled, Tells, contested, filled, settled_by
@@ -43,7 +43,9 @@ def pair(
 ) -> Pairing:
     """Return the candidates of every variable. Indices stand for entries of the two sequences."""
     everyone = (name for entry in (*targets, *sources) for name in entry.paths)
-    sides = Sides(targets, sources, renamed, AUTOMATIC | frozenset(automatic) | uniquified(everyone), called)
+    by_hand = counted_from_zero(_words(targets)) & counted_from_zero(_words(sources))
+    bases = AUTOMATIC | (frozenset(automatic) - by_hand) | uniquified(everyone)
+    sides = Sides(targets, sources, renamed, bases, called)
     by_path, by_given = said_by("paths", sides), said_by("given", sides)
     placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
@@ -65,6 +67,11 @@ def pair(
     roots = dict.fromkeys((*by_path.roots, *by_given.roots, *by_op.roots))
     short = _but_unsure(but_short(_but_elsewhere(by_op, by_path, unplaced), by_path), unsure)
     return Pairing(filled(settled, claims, short), rules, nameless, tuple(roots), by_path.copies)
+
+
+def _words(entries: Sequence[Entry]) -> set[str]:
+    """Return all that layers and what is in them are called on a side."""
+    return {segment for entry in entries for name in (*entry.paths, *entry.given) for segment in name.segments}
 
 
 def _but_moved(

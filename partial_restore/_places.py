@@ -56,7 +56,12 @@ def names_of_place(
         label = _label(at, i, labels, layout)
         place = ("", order[at]) if at in order else (base_of(segment), int(_number(segment) or 0))
         if members[i]:
-            is_open = label and layout.labelled == "lists" and (not is_of_models(at) or _is_untold(at, layout))
+            is_open = (
+                label
+                and base_of(label) not in layout.by_hand
+                and layout.labelled == "lists"
+                and (not is_of_models(at) or _is_untold(at, layout))
+            )
             choices.append(
                 [(each, False, place) for each in (_either(label, segment) if is_open else [label or segment])]
             )
@@ -66,12 +71,9 @@ def names_of_place(
             )  # Keras 3 has a public property for it, Keras 2 has none.
         elif layout.labelled == "all":
             is_chosen = None if base_of(segment) == CONTAINER else True
-            choices.append(
-                [
-                    (segment.lstrip("_"), is_chosen, None),
-                    *([(label, False, place)] if _may_be_place(segment, label, layout) else []),
-                ]
-            )
+            called = [(label, False, place)] if _may_be_place(segment, label, layout) else []
+            is_place = called and base_of(label) in layout.by_hand and (*at[:-1], base_of(label)) in layout.labels
+            choices.append([*([] if is_place else [(segment.lstrip("_"), is_chosen, None)]), *called])
         else:
             choices.append([(segment.lstrip("_"), None, None)])
     names = []

@@ -128,7 +128,7 @@ class Layout:
     layers, which may be less. ``layers``: by the names of layers alone (legacy HDF5 of Keras). ``groups``: by attributes, classes and places (HDF5 of Keras 3); there ``labelled`` says which of the places
     bear the layer's name, and ``groups`` are the paths that the file has. ``unnamed`` says whether there are layers of which it knows the place alone.
     Of the lists, and of the layers in lists, that are ``untold``, which are known by classes, it knows no names though it does of others.
-    ``labels`` are the names of the layers at all paths, if it knows them all.
+    ``labels`` are the names of the layers at all paths, if it knows them all, and ``by_hand`` the classes of which a person numbered the layers.
     That it ``is_told`` means that a configuration tells the places of the layers in inner models.
     """
 
@@ -139,6 +139,7 @@ class Layout:
     untold: frozenset[tuple[str, ...]] = frozenset()
     is_told: bool = False
     labels: Mapping[tuple[str, ...], str] = field(default_factory=dict, hash=False)
+    by_hand: frozenset[str] = frozenset()
 
 
 class Outcome(enum.Enum):

@@ -330,6 +330,63 @@ def test_a_part_in_an_attribute_is_restored_alone(tmp_path: Path, ending: str, a
     assert_weights_same(head, whole.head)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [((0, 1), (0, 1)), ((0, 1, 2), (0, 2)), ((0, 1), (0, 1, 2)), ((0, 2), (0, 1)), ((0, 1, 2), (2, 1, 0))],
+)
+@pytest.mark.parametrize(
+    ("family", "ending", "is_listed"),
+    [
+        (keras, ".npz", True),
+        pytest.param(keras, ".weights.h5", True, marks=NAMING),
+        *((keras, ending, False) for ending in [".npz", ".keras", ".h5", ""]),
+        pytest.param(keras, ".weights.h5", False, marks=NAMING),
+        *((tf_keras, ending, False) for ending in [".keras", ".h5", ""]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_layers_that_a_person_numbered_have_names(
+    tmp_path: Path, family: Any, ending: str, is_listed: bool, old: tuple[int, ...], new: tuple[int, ...]
+) -> None:
+    class Block(family.layers.Layer):  # type: ignore[misc]
+        def build(self, _: Any) -> None:
+            self.kernel = self.add_weight(shape=(4, 4), name="kernel")
+
+        def call(self, inputs: Any) -> Any:
+            return inputs @ self.kernel
+
+    class Listed(family.Model):  # type: ignore[misc]
+        def __init__(self, blocks: list[Any]) -> None:
+            super().__init__()
+            self.blocks = blocks
+
+        def call(self, inputs: Any) -> Any:
+            for block in self.blocks:
+                inputs = block(inputs)
+            return inputs
+
+    def make(numbers: tuple[int, ...]) -> tuple[Any, dict[int, Any]]:
+        blocks = {number: Block(name=f"block_{number}") for number in numbers}
+        listed = [*blocks.values()]
+        model = Listed(listed) if is_listed else family.Sequential([family.Input((4,)), *listed])
+        model(np.zeros([1, 4], np.float32))
+        return model, {number: block.kernel for number, block in blocks.items()}
+
+    (source, theirs), (target, ours) = make(old), make(new)
+    path = str(tmp_path / f"model{ending}")
+    if ending == ".npz":
+        np.savez(path, **{variable.path: variable.numpy() for variable in source.weights})
+    elif ending:
+        source.save_weights(path) if ending == ".weights.h5" else source.save(path)
+    else:
+        path = tf.train.Checkpoint(source).write(path)
+    before = {number: kernel.numpy() for number, kernel in ours.items()}
+    pr.restore_subset(target, path)
+    for number, kernel in ours.items():
+        expected = theirs[number].numpy() if number in theirs else before[number]
+        np.testing.assert_array_equal(kernel.numpy(), expected)
+
+
 def test_two_tensors_renamed_to_one_variable(tmp_path: Path) -> None:
     target = stack(["b0"])
     path = saved(tmp_path, stack(["b0", "b1"]))

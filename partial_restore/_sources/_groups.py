@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
-from partial_restore._keys import VARIABLES, unprivate
+from partial_restore._keys import VARIABLES, counted_from_zero, unprivate
 from partial_restore._places import (
     LAYERS,
     Group,
@@ -61,11 +61,12 @@ class GroupsSource:
         listed = {at for home in told for at in homes[home]}
         is_told = bool(told) and listed <= self._trained.keys()  # TensorFlow 2.12 numbered layers otherwise.
         self._order = {place: i for i, place in enumerate(self._trained)} if is_told else {}
+        by_hand = counted_from_zero({*(self._labels or labels).values()})
         if self._labels:
-            self.layout = Layout("groups", "all", groups, labels=self._labels)
+            self.layout = Layout("groups", "all", groups, labels=self._labels, by_hand=by_hand)
         elif is_told and listed & labels.keys():
             untold = frozenset(map(classes_of, {*homes.keys() - told, *self._trained.keys() - labels.keys()}))
-            self._labels, self.layout = labels, Layout("groups", "lists", groups, untold=untold)
+            self._labels, self.layout = labels, Layout("groups", "lists", groups, untold=untold, by_hand=by_hand)
         else:
             self.layout = Layout("groups", "none", groups)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from partial_restore import _keras, _live_optimizers
 from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
 from partial_restore._errors import UnbuiltError
 from partial_restore._keras_stored import Stored, stored
-from partial_restore._keys import AUTOMATIC, VARIABLES, may_be_automatic
+from partial_restore._keys import AUTOMATIC, VARIABLES, counted_from_zero, may_be_automatic
 from partial_restore._names import Names
 from partial_restore._places import LAYERS, names_of_place, snake_case
 from partial_restore._targets._tracked import Graph
@@ -135,6 +136,8 @@ def _stored_at(places: Sequence[_Placed]) -> Iterator[tuple[tuple[str, ...], Any
 def _stored_names(ways: Sequence[Sequence[_Placed]], layout: Layout) -> Mapping[int, Sequence[Name]]:
     """Return the names under which Keras 3 would store the variables, by their ids: those of each way to go."""
     names: dict[int, list[Name]] = {}
+    words = {place.labels[place.group] for way in ways for _, _, place in way} if layout.by_hand else ()
+    layout = replace(layout, by_hand=layout.by_hand & counted_from_zero(words))
     for front, group, place in itertools.chain.from_iterable(ways):
         members = (*(False for _ in front), *place.members)
         labels = {(*front, *at): label for at, label in place.labels.items()}
