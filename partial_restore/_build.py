@@ -68,28 +68,31 @@ def build_restored(
         RestoreError: See `restore_subset`; whatever is raised, by ``build`` and by initializers too, no model is returned.
     """
     deferral = Deferral()
-    with collection_paused(), deferral.creating():
-        model = build()
-    plan = plan_subset(
-        model,
-        ckpt,
-        include,
-        exclude,
-        rename,
-        strict=strict,
-        on_mismatch=on_mismatch,
-        cast=cast,
-        initialize="keep" if initialize == "rerun" else initialize,
-        verify=verify,
-        max_memory=max_memory,
-        optimizer=optimizer,
-        progress=progress,
-        allow_unmatched=allow_unmatched,
-    )
     try:
+        with collection_paused(), deferral.creating():
+            model = build()
+        plan = plan_subset(
+            model,
+            ckpt,
+            include,
+            exclude,
+            rename,
+            strict=strict,
+            on_mismatch=on_mismatch,
+            cast=cast,
+            initialize="keep" if initialize == "rerun" else initialize,
+            verify=verify,
+            max_memory=max_memory,
+            optimizer=optimizer,
+            progress=progress,
+            allow_unmatched=allow_unmatched,
+        )
         return model, _with_initializers(plan, deferral).apply()
-    except PartialRestoreError as error:  # Nobody has the model of which a part was restored.
-        raise error.__cause__ or error from None
+    except Exception as error:
+        deferral.abandon()
+        if isinstance(error, PartialRestoreError):  # Nobody has the model of which a part was restored.
+            raise error.__cause__ or error from None
+        raise
 
 
 def _with_initializers(plan: Plan, deferral: Deferral) -> Plan:

@@ -1,13 +1,13 @@
 """Puts off the initializers of variables as these are created, so that those which a checkpoint supplies never run.
 
 A variable that waits has memory that nobody has touched. It is initialized at once if anything but a forward pass of Keras
-reads or changes it: what such a pass computes is thrown away, anything else may keep what it makes of the value.
+reads or changes it: what such a pass computes is thrown away, anything else may keep what it makes of the value. A
+variable that does not wait has after a pass what it had before.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,9 +15,7 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from partial_restore import _keras
-
-_Initializer = Callable[[], Any]
+from partial_restore._declared import Initializer, declared, is_numeric, is_plain
 
 _HANDLE = "_handle"
 """The attribute by which every read and every change of a variable goes, also where C++ makes it."""
@@ -26,6 +24,7 @@ _VARIABLES = "keras.src.backend.common.variables"
 
 _Use = Literal["identity", "pass", "value"]
 _USES: Mapping[tuple[str, str], _Use] = {
+    (__name__, "_create"): "value",  # An initializer runs at once.
     ("keras.src.layers.layer", "__call__"): "pass",
     ("keras.src.layers.layer", "_maybe_build"): "value",
     ("keras.src.backend.tensorflow.core", "compute_output_spec"): "pass",
@@ -43,9 +42,14 @@ class Deferral:
     """The initializers that wait, in the order in which their variables were created."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, tuple[Any, _Initializer]] = {}
+        self._waiting: dict[int, tuple[Any, Initializer]] = {}
         self._types: dict[type, type] = {}
-        self._is_tracing = False
+        self._watched: dict[int, Any] = {}
+        self._read: list[Any] | None = None
+        """The variables that the initializer reads that is being traced."""
+        self._held: dict[int, tuple[Any, tf.Tensor]] = {}
+        """What variables that do not wait held before a forward pass."""
+        self._is_abandoned = False
 
     @contextmanager
     def creating(self) -> Iterator[None]:
@@ -54,63 +58,122 @@ class Deferral:
             with tf.variable_creator_scope(self._create), _shapes_inferred_without_initializers():
                 yield
         finally:
-            for variable, _ in self._waiting.values():
+            for variable in self._watched.values():
+                self._put_back(variable)
                 _settle(variable)
+            self._watched.clear()
 
     def run(self, filled: Collection[int]) -> set[int]:
         """Run what waits, but for the variables that have been filled, by their ids; return for which ones.
 
         An initializer that reads another variable sees what the checkpoint, or an initializer before it, gave that one.
         """
-        ran = {key for key in self._waiting if key not in filled}
-        for variable, initializer in [self._waiting[key] for key in self._waiting if key in ran]:
+        self._waiting = {key: each for key, each in self._waiting.items() if key not in filled}
+        ran = {*self._waiting}
+        while self._waiting:
+            key, (variable, initializer) = next(iter(self._waiting.items()))
             _start(variable, initializer)
-        self._waiting.clear()
+            del self._waiting[key]
         return ran
+
+    def abandon(self) -> None:
+        """Let whatever still waits be initialized as soon as anything reads it: others may hold the model that failed."""
+        self._is_abandoned = True
+        for variable, _ in self._waiting.values():
+            self._watch(variable)
 
     def _create(self, next_creator: Callable[..., Any], **options: Any) -> Any:
         """Create a variable as TensorFlow does, but let its initializer wait if it is known what it will make."""
-        initializer = options.get("initial_value")
-        if not callable(initializer) or not _is_plain(initializer, options):
-            return next_creator(**options)
-        known = _declared(initializer, options)
+        known, initializer = self._known(options)
         if known is None:
-            known, initializer = self._traced(initializer, options)
-        if known is None or not known.shape.is_fully_defined() or not _is_numeric(known.dtype):
-            return next_creator(**options)
+            variable = next_creator(**options)
+            if variable.dtype.is_floating and _HANDLE in vars(variable):
+                self._watch(variable)
+            return variable
         variable = next_creator(**{**options, "initial_value": functools.partial(_untouched, known)})
         if _HANDLE in vars(variable):
             self._waiting[id(variable)] = variable, initializer
-            variable.__class__ = self._type_that_waits(type(variable))
+            self._watch(variable)
         else:  # Another creator made something of its own.
             _start(variable, initializer)
         return variable
 
-    def _traced(self, initializer: _Initializer, options: Mapping[str, Any]) -> tuple[Any, _Initializer]:
+    def _known(self, options: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Return what the initializer of a variable will make, None if that is not known, and what to call then."""
+        initializer = options.get("initial_value")
+        if not callable(initializer) or not is_plain(initializer, options):
+            return None, initializer
+        known = declared(initializer, options)
+        if known is None:
+            known, initializer = self._traced(initializer, options)
+        is_whole = known is not None and known.shape.is_fully_defined() and is_numeric(known.dtype)
+        return known if is_whole else None, initializer
+
+    def _traced(self, initializer: Initializer, options: Mapping[str, Any]) -> tuple[Any, Initializer]:
         """Return what an initializer makes that does not tell, and its graph: it is called once, and nothing computed."""
         dtype = options.get("dtype")
-        self._is_tracing = True
+        outer, self._read = self._read, []
         try:
             traced = tf.function(lambda: tf.convert_to_tensor(initializer(), dtype), autograph=False)
-            graph = traced.get_concrete_function()
+            graph, read = traced.get_concrete_function(), self._read
         except Exception:  # noqa: BLE001  Whatever cannot be done in a graph is done as ever.
             return None, initializer
         finally:
-            self._is_tracing = False
-        return tf.TensorSpec(graph.output_shapes, graph.output_dtypes), graph
+            self._read = outer
 
-    def _type_that_waits(self, base: type) -> type:
-        """Return the type of a variable that is looked after: whoever takes its handle may have to let it be initialized."""
+        def run() -> Any:
+            for variable in read:
+                self._start(variable)
+                self._put_back(variable)
+            return graph()
+
+        return tf.TensorSpec(graph.output_shapes, graph.output_dtypes), run
+
+    def _start(self, variable: Any) -> None:
+        """Run the initializer of a variable if that waits."""
+        if id(variable) in self._waiting:
+            _settle(variable)
+            _start(*self._waiting.pop(id(variable)))
+            if variable.dtype.is_floating and not self._is_abandoned:
+                self._watch(variable)
+
+    def _watch(self, variable: Any) -> None:
+        """Give a variable a type that tells whenever anything takes its handle."""
 
         def handle(variable: Any) -> Any:
-            if not self._is_tracing and _needs_value(variable.dtype):
-                _settle(variable)
-                _start(*self._waiting.pop(id(variable)))
+            self._used(variable)
             return vars(variable)[_HANDLE]
 
+        base = type(variable)
         if base not in self._types:
             self._types[base] = type(base.__name__, (base,), {_HANDLE: property(handle)})
-        return self._types[base]
+        variable.__class__ = self._types[base]
+        self._watched[id(variable)] = variable
+
+    def _used(self, variable: Any) -> None:
+        """See to it that whoever takes the handle of a variable finds in it, and leaves in it, what it should."""
+        if self._read is not None:
+            self._read.append(variable)
+            return
+        use = _use()
+        if use == "pass" and (self._is_abandoned or not variable.dtype.is_floating):
+            use = "value"  # The pass may look something up by whole numbers.
+        if id(variable) in self._waiting:
+            if use == "value":
+                self._start(variable)
+        elif use == "pass" and id(variable) not in self._held:
+            with tf.init_scope():
+                value = tf.raw_ops.ReadVariableOp(resource=vars(variable)[_HANDLE], dtype=variable.dtype)
+            self._held[id(variable)] = variable, value
+        elif use == "value":
+            self._put_back(variable)
+
+    def _put_back(self, variable: Any) -> None:
+        """Let a variable hold again what it held before a forward pass."""
+        if id(variable) in self._held:
+            _, value = self._held.pop(id(variable))
+            with tf.init_scope():
+                tf.raw_ops.AssignVariableOp(resource=vars(variable)[_HANDLE], value=value)
 
 
 @contextmanager
@@ -134,67 +197,17 @@ def _shapes_inferred_without_initializers() -> Iterator[None]:
 
 def _settle(variable: Any) -> None:
     """Make the variable one of TensorFlow's own type again."""
-    variable.__class__ = type(variable).__base__
+    if _HANDLE in vars(type(variable)):
+        variable.__class__ = type(variable).__base__
 
 
-def _start(variable: Any, initializer: _Initializer) -> None:
+def _start(variable: Any, initializer: Initializer) -> None:
     with tf.init_scope():
         variable.assign(initializer(), read_value=False)
 
 
 def _untouched(spec: Any) -> tf.Tensor:
     return tf.raw_ops.Empty(shape=spec.shape.as_list(), dtype=spec.dtype)
-
-
-def _is_plain(initializer: _Initializer, options: Mapping[str, Any]) -> bool:
-    """Say whether a variable is created eagerly, on one device, with a value of its initializer alone."""
-    with tf.init_scope():
-        is_eager = tf.executing_eagerly()
-    is_lifted = options.get("experimental_enable_variable_lifting") is not False
-    is_checked = options.get("validate_shape") is not False
-    is_restored = hasattr(initializer, "checkpoint_position")  # By a `tf.train.Checkpoint` that waited for it.
-    return is_eager and is_lifted and is_checked and not is_restored and not tf.distribute.has_strategy()
-
-
-def _is_numeric(dtype: tf.DType) -> bool:
-    return bool(dtype.is_floating or dtype.is_complex or dtype.is_integer or dtype.is_bool)
-
-
-def _declared(initializer: _Initializer, options: Mapping[str, Any]) -> Any:
-    """Return what an initializer will make as far as that is said beside it, or None."""
-    shape, dtype = _of_keras(initializer) or _of_partial(initializer) or (None, None)
-    shape = shape if options.get("shape") is None else options["shape"]
-    dtype = options.get("dtype") or dtype
-    try:
-        return None if shape is None or dtype is None else tf.TensorSpec(shape, dtype)
-    except (TypeError, ValueError):
-        return None
-
-
-def _of_keras(initializer: _Initializer) -> tuple[Any, Any] | None:
-    """Return shape and dtype of the Keras 3 variable for which its wrapped initializer is made."""
-    if getattr(initializer, "__module__", "") != "keras.src.backend.tensorflow.core":
-        return None
-    variable: Any = inspect.getclosurevars(initializer).nonlocals.get("self")
-    return (variable._shape, variable._dtype) if _keras.is_variable(variable) else None
-
-
-def _of_partial(initializer: _Initializer) -> tuple[Any, Any] | None:
-    """Return the arguments ``shape`` and ``dtype`` that are bound to an initializer, as tf_keras binds them."""
-    if not isinstance(initializer, functools.partial):
-        return None
-    try:
-        bound = inspect.signature(initializer.func).bind_partial(*initializer.args, **initializer.keywords)
-    except (TypeError, ValueError):
-        return None
-    bound.apply_defaults()
-    return bound.arguments.get("shape"), bound.arguments.get("dtype")
-
-
-def _needs_value(dtype: tf.DType) -> bool:
-    """Say whether who takes a variable's handle here needs its value; a pass needs that of whole numbers, to look up by."""
-    use = _use()
-    return use == "value" or (use == "pass" and not dtype.is_floating)
 
 
 def _use() -> _Use:

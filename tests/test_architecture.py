@@ -28,6 +28,7 @@ FLOORS = [
     {"_order"},
     {"_lists"},
     {"_keras", "_tensors"},
+    {"_declared"},
     {"_eager", "_deferred", "_live_optimizers", "_keras_stored"},
     {"_sources._arrays", "_sources._files", "_sources._extents", "_sources._configs"},
     {"_sources._kinds", "_sources._hdf5", "_sources._trained", "_sources._bundle"},

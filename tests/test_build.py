@@ -209,6 +209,48 @@ def test_variable_that_is_assigned_while_building_keeps_that() -> None:
     assert report["a"].reason == "not in the checkpoint; kept as it was"
 
 
+def test_initializer_that_runs_while_building_sees_the_values_that_it_reads() -> None:
+    def build() -> dict[str, tf.Variable]:
+        first = tf.Variable(functools.partial(counted("first", 3.0), [2]))
+        second = tf.Variable(lambda: first + 1.0)
+        copy = tf.Variable(second.read_value)
+        copy.assign_add([1.0, 1.0])
+        return {"first": first, "second": second, "copy": copy, "other": tf.Variable(lambda: tf.zeros([2]))}
+
+    model, _ = pr.build_restored(build, {"other": np.float32([1, 1])})
+    assert [float(variable[0]) for variable in model.values()] == [3, 4, 5, 1]
+    assert RUNS == {"first": 1}
+
+
+@MAKES_VALUES_FIRST
+def test_pass_leaves_variables_as_they_were() -> None:
+    class Averaged(Layers.Layer):
+        def __init__(self) -> None:
+            super().__init__(name="mean")
+            self.average, self.read = tf.Variable(tf.ones([2])), tf.Variable(lambda: tf.fill([2], 5.0))
+            self.twice = tf.Variable(self.read * 2)
+
+        def build(self, _: Any) -> None:
+            self.scale = self.add_weight(shape=(2,), initializer=counted("scale", 4.0), name="scale")
+
+        def call(self, inputs: Any) -> Any:
+            for variable in (self.average, self.read, self.twice):
+                variable.assign_add(tf.convert_to_tensor(self.scale))
+            return inputs * self.scale
+
+    def build() -> Any:
+        model = keras.Sequential([Averaged(), dense(keras, "body")])
+        for _ in range(2):
+            model(tf.ones([1, 2]))
+        model.layers[0].twice.assign_add([1.0, 1.0])
+        return model
+
+    model, _ = pr.build_restored(build, {"body/bias": np.ones([4], np.float32), "mean/scale": np.ones([2])})
+    averaged = model.get_layer("mean")
+    assert [float(each[0]) for each in (averaged.average, averaged.read, averaged.twice)] == [1, 5, 11]
+    assert RUNS == {"body/kernel": 1}
+
+
 @MAKES_VALUES_FIRST
 def test_layer_that_reads_its_variable_as_it_is_built_within_a_pass_sees_the_value() -> None:
     class Twice(Layers.Layer):
@@ -353,6 +395,22 @@ def test_refused_calls_raise_and_run_no_initializer(options: dict[str, Any], err
     with pytest.raises(error):
         pr.build_restored(sequential, **options)
     assert not RUNS
+
+
+@MAKES_VALUES_FIRST
+def test_model_of_the_caller_is_initialized_after_an_error_once_it_is_read() -> None:
+    model = keras.Sequential([dense(keras, "body")])
+
+    def build() -> Any:
+        model.build((None, 4))
+        return model
+
+    with pytest.raises(pr.MismatchError):
+        pr.build_restored(build, {"body/kernel": np.ones(3)})
+    assert not RUNS
+    assert {float(value) for value in np.ravel(model(tf.ones([1, 4])))} == {5.0}
+    assert RUNS == {"body/kernel": 1, "body/bias": 1}
+    assert [np.ravel(variable)[0] for variable in model.weights] == [1.0, 1.0]
 
 
 def test_error_of_the_builder_is_raised_as_it_is() -> None:
