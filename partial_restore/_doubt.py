@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from partial_restore._keys import AUTOMATIC
+from partial_restore._cast import is_castable
+from partial_restore._keys import AUTOMATIC, VARIABLES
 from partial_restore._types import Entry, Match, Outcome
 
 NUMBERED = "same number, of as many"
@@ -86,6 +87,8 @@ def _doubt(match: Match, layers: _Layers) -> str:
         return ""
     if _is_of_another_class(match.target, source):
         return f"its layer is a {source.layer} in the checkpoint, a {match.target.layer} in the model"
+    if _is_of_another_kind(wrong.target, wrong.source):
+        return f"its layer has other variables: {wrong.target.name} is {wrong.source.dtype} in the checkpoint"
     if len(wrong.source.shape) != len(wrong.target.shape):
         return f"its layer is another one: {wrong.target.name} has other dimensions"
     if match.reason == NUMBERED:
@@ -94,7 +97,13 @@ def _doubt(match: Match, layers: _Layers) -> str:
 
 
 def _is_unlike(target: Entry, source: Entry) -> bool:
-    return source.shape != target.shape or _is_of_another_class(target, source)
+    return source.shape != target.shape or _is_of_another_class(target, source) or _is_of_another_kind(target, source)
+
+
+def _is_of_another_kind(target: Entry, source: Entry) -> bool:
+    """Say whether what a file knows as the first variable of a layer, say, is of whole numbers on one side alone."""
+    is_numbered = VARIABLES in source.called.segments
+    return is_numbered and not is_castable(source.dtype, target.dtype, "same_kind")
 
 
 def _is_of_another_class(target: Entry, source: Entry) -> bool:

@@ -178,6 +178,26 @@ def test_quantized_kernels_are_no_floats(write: str, family: str, tmp_path: Path
     assert families.contents(model) == before
 
 
+@pytest.mark.parametrize("write", ["weights_h5", "archive"])
+@pytest.mark.parametrize("is_quantized", [True, False])
+def test_scale_of_a_quantized_kernel_is_no_bias(write: str, is_quantized: bool, tmp_path: Path) -> None:
+    """Both are the second variable of a layer that has two, and HDF5 files of Keras 3 know no more of them."""
+
+    def dense(*, quantized: bool) -> Any:
+        layer = keras.layers.Dense(4, use_bias=not quantized, name="body")
+        model = keras.Sequential([keras.Input([4]), layer, keras.layers.Dense(3, name="head")])
+        if quantized:
+            layer.quantize("int8")
+        return families.randomized(model)
+
+    path, model = WRITERS[write](dense(quantized=is_quantized), tmp_path), dense(quantized=not is_quantized)
+    second = "body/bias" if is_quantized else "body/kernel_scale"
+    with pytest.raises(pr.MismatchError, match="its layer has other variables"):
+        pr.restore_subset(model, path, exclude="body/kernel")
+    report = pr.restore_subset(model, path, exclude=["body/kernel", second])
+    assert {each.name for each in report.loaded} == {"head/kernel", "head/bias"}
+
+
 def _values(shape: Any) -> Array:
     return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
 
