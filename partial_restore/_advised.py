@@ -47,7 +47,7 @@ def advised_rename(decision: Decision, sources: Sequence[Entry], request: Reques
     fit; and where a layer is not enough, of every tensor. None if even that does not help.
     """
     undecided = _undecided(decision, sources)
-    pairs = paired(undecided) if sum(len(each.free) for each in undecided) < _MOST_CHOICES else []
+    pairs = paired(undecided, request.called) if sum(len(each.free) for each in undecided) < _MOST_CHOICES else []
     if not pairs:
         return None
     met = {old.key for old, _ in pairs} | {match.source.key for match in decision.matches if match.source}
@@ -92,10 +92,11 @@ def _undecided(decision: Decision, sources: Sequence[Entry]) -> list[Open]:
     return [each for each in found if not each.is_nameless or times[each.target.shape] == len(each.free)]
 
 
-def paired(undecided: Sequence[Open]) -> list[Pair]:
+def paired(undecided: Sequence[Open], model: str = "") -> list[Pair]:
     """Return the undecided in pairs, each tensor once, layer by layer: one that has a free tensor for each of the variables.
 
-    What has fewest of these goes first, and takes the one that is called most alike, then what comes first by name.
+    What has fewest of these goes first, and takes the one that is called most alike, be it with the name of the ``model``, then what comes
+    first by name.
 
     >>> from partial_restore._types import name_of
     >>> head, inner = (Entry(name, (name_of(name),), (), (), "float32") for name in ("dense_1/w", "net/dense/w"))
@@ -106,11 +107,11 @@ def paired(undecided: Sequence[Open]) -> list[Pair]:
     layers: dict[str, list[tuple[Entry, _ByLayer]]] = defaultdict(list)
     for each in undecided:
         layers[_layer(each.target)].append((each.target, _by_layer(each.free)))
-    options = {layer: _options(variables) for layer, variables in layers.items()}
+    options = {layer: _options(variables, model) for layer, variables in layers.items()}
     places = {_layer(each.target): each.target.place or 0 for each in undecided if each.is_nameless}
     pairs: dict[str, Pair] = {}
     for layer in sorted(layers, key=lambda layer: (len(options[layer]), places.get(layer, 0), _natural(layer))):
-        found = (_chosen(layers[layer], option, pairs) for option in options[layer])
+        found = (_chosen(layers[layer], option, pairs, model) for option in options[layer])
         pairs |= next(filter(None, found), {})
     return list(pairs.values())
 
@@ -122,30 +123,34 @@ def _by_layer(entries: Iterable[Entry]) -> _ByLayer:
     return layers
 
 
-def _options(variables: Sequence[tuple[Entry, _ByLayer]]) -> list[str]:
+def _options(variables: Sequence[tuple[Entry, _ByLayer]], model: str) -> list[str]:
     """Return the layers that have a tensor for each of the variables of one, what is called most alike first."""
     common = set.intersection(*(set(free) for _, free in variables))
     likeness = {
-        layer: max(_likeness(target, entry) for target, free in variables for entry in free[layer]) for layer in common
+        layer: max(_likeness(target, entry, model) for target, free in variables for entry in free[layer])
+        for layer in common
     }
     return sorted(common, key=lambda layer: (-likeness[layer], _natural(layer)))
 
 
-def _chosen(variables: Sequence[tuple[Entry, _ByLayer]], layer: str, taken: Collection[str]) -> dict[str, Pair]:
+def _chosen(
+    variables: Sequence[tuple[Entry, _ByLayer]], layer: str, taken: Collection[str], model: str
+) -> dict[str, Pair]:
     """Return a tensor of a layer for each of the variables, by key, or nothing if there is none for one of them."""
     chosen: dict[str, Pair] = {}
     for target, free in variables:
         left = [entry for entry in free[layer] if entry.key not in taken and entry.key not in chosen]
         if not left:
             return {}
-        best = min(left, key=lambda entry: (-_likeness(target, entry), _natural(entry.name)))
+        best = min(left, key=lambda entry: (-_likeness(target, entry, model), _natural(entry.name)))
         chosen[best.key] = best, target
     return chosen
 
 
-def _likeness(target: Entry, source: Entry) -> int:
+def _likeness(target: Entry, source: Entry, model: str) -> int:
     """Return how many segments the ends of two names have in common but for numbers, of those that are most alike."""
-    ours = {name.text for name in (*target.shown, *target.paths, *target.given)}
+    front = f"{model}/" if model else ""
+    ours = {front + name.text for name in (*target.shown, *target.paths, *target.given)}
     theirs = {name.text for name in (*source.paths, *source.given, *source.ops)}
     return max(_common_end(one, other) for one in ours for other in theirs)
 

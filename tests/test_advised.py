@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from entries import attribute, layer
 
-from partial_restore._advised import advised_rename
+from partial_restore._advised import Open, advised_rename, paired
 from partial_restore._plan import Request, decide
 from partial_restore._select import compile_rename
 from partial_restore._types import Entry, Outcome, name_of
@@ -89,6 +89,14 @@ def test_kernel_and_bias_come_from_one_layer() -> None:
     source[2] = source[2]._replace(shape=(4, 9))
     advised = advised_rename(decide(target, source, Request()), source, Request())
     assert advised == {"dense": "dense_5", "dense_2": "dense_6", "dense_1": None}
+
+
+def test_part_that_is_called_as_the_model_comes_first() -> None:
+    variable, *tensors = (
+        Entry(each, (name_of(each),), (), (), "float32") for each in ("d/w", "decoder/d/w", "encoder/d/w")
+    )
+    assert [old.name for old, _ in paired([Open(variable, tensors)], "encoder")] == ["encoder/d/w"]
+    assert [old.name for old, _ in paired([Open(variable, tensors)])] == ["decoder/d/w"]
 
 
 def test_what_does_not_fit_is_not_loaded_in_part() -> None:
