@@ -44,17 +44,20 @@ class Alignment:
         return len({key[:1] for _, _, key in self.met}) == 1
 
 
-def alignments(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, *, tops: bool) -> list[Alignment]:
+def alignments(
+    ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike, *, tops: bool, known: Root = ((), ())
+) -> list[Alignment]:
     """Return the alignment of roots to compare by, then its rivals; the first decides if it `is_certain`.
 
     Roots that stand before every name of a side are tried first, beside none at all. One that stands before some of
     them, as of a model that wraps another, is set aside only if nothing matches otherwise; if it makes as much meet as what
     does match, then it is a rival. A root of the model is not looked for where every variable meets as it is called.
+    That of both sides which is ``known`` stands for one model, whatever each calls it.
     """
     roots = [
         root
         for root in product([(), *roots_before_all(theirs)], [(), *roots_before_all(ours)])
-        if may_be_root(root, ours, theirs)
+        if may_be_root(root, ours, theirs) or root == known
     ]
     full = [_alignment(ours, theirs, root) for root in roots]
     fitting = [each for each in full if each.pairs]

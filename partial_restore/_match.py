@@ -46,7 +46,8 @@ def pair(
     by_hand = counted_from_zero(_words(targets)) & counted_from_zero(_words(sources))
     bases = AUTOMATIC | (frozenset(automatic) - by_hand) | uniquified(everyone)
     sides = Sides(targets, sources, renamed, bases, called)
-    by_path, by_given = said_by("paths", sides), said_by("given", sides)
+    by_path = said_by("paths", sides)
+    by_given = said_by("given", sides, by_path.root)
     placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
     given = _but_moved(by_given, by_path, placed, unplaced, sides)

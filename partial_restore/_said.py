@@ -13,7 +13,7 @@ from functools import cached_property
 from partial_restore._align import Alignment, alignments, of_its_name
 from partial_restore._below import Met
 from partial_restore._certain import is_certain, rivals_of
-from partial_restore._keys import AUTOMATIC, MODELS, VARIABLES, Key, Row, is_said, keyed, unnumbered
+from partial_restore._keys import AUTOMATIC, MODELS, VARIABLES, Key, Prefix, Row, is_said, keyed, unnumbered
 from partial_restore._renamed import renamed_claims, undecided_claims
 from partial_restore._roots import root_texts
 from partial_restore._settle import Claim, Grade, Kind
@@ -32,6 +32,7 @@ class Said:
     the variables that are ``unsure``, of which numbers tell nothing; and of tensors ``within`` layers of which only the number is
     known the variable that has the name of the layer itself as well. Those that are ``wrapped`` lie in the
     inner model that the saved one is now. Tensors that are ``copies`` of others are given with the variable that takes those.
+    The ``root`` of the file's names was set aside.
     """
 
     claims: Sequence[Claim] = ()
@@ -46,13 +47,15 @@ class Said:
     within: Mapping[int, int] = field(default_factory=dict)
     wrapped: Collection[int] = frozenset()
     copies: Mapping[int, int] = field(default_factory=dict)
+    root: Prefix = ()
 
     @cached_property
     def named(self) -> set[tuple[int, int]]:
         return {(claim.target, claim.source) for claim in self.claims if claim.grade is Grade.NAMED}
 
 
-def said_by(kind: Kind, sides: Sides) -> Said:
+def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
+    """Return what the names of a kind claim; the ``root`` is known to be what the file calls the model."""
     ours = keyed(
         ((t, name, 0) for t, entry in enumerate(sides.targets) for name in _names(entry, kind)),
         sides.bases,
@@ -66,7 +69,8 @@ def said_by(kind: Kind, sides: Sides) -> Said:
     claims, unsure = renamed_claims(ours, theirs, sides, kind) if any(sides.renamed) else ([], set())
     free = [row for row in theirs if sides.renamed[row.entry] is None]
     told = frozenset(row.entry for row in free if is_said(row.key))
-    found = of_its_name(alignments(ours, free, sides.are_alike, tops=kind == "paths"), sides.called)
+    known = (root, (sides.called,)) if root and sides.called else ((), ())
+    found = of_its_name(alignments(ours, free, sides.are_alike, tops=kind == "paths", known=known), sides.called)
     if not is_certain(found, ours, free):
         either = {pair for each in found for pair in each.pairs}
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in either)
@@ -93,6 +97,7 @@ def said_by(kind: Kind, sides: Sides) -> Said:
         {s: t for t, s, key in best.met if not is_said(key) and _is_of_named_layer(key)},
         best.ours.entries if best.root[1] else (),
         copies,
+        best.root[0],
     )
 
 

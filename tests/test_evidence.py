@@ -508,6 +508,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"heads/dense/w": AMBIGUOUS, "blocks/0/body/heads/dense/w": AMBIGUOUS},
     ),
+    "given names in a list below another name of the model": (
+        [attribute("emb/w", "bart/emb/w"), attribute("blocks/0/w", "bart/low/w")],
+        [tensor("bert/emb/w"), tensor("bert/low/w")],
+        {"called": "bart"},
+        {"emb/w": "bert/emb/w", "blocks/0/w": "bert/low/w"},
+    ),
+    "given names in a list below another name, not of the model": (
+        [attribute("emb/w", "bart/emb/w"), attribute("blocks/0/w", "bart/low/w")],
+        [tensor("bert/emb/w"), tensor("bert/low/w")],
+        {},
+        {"emb/w": "bert/emb/w", "blocks/0/w": MISSING},
+    ),
     "one name below a root of two segments": (
         [attribute(f"enc/v2/{each}/w") for each in ("enc/l1", "enc/out", "k", "out")],
         [attribute(f"enc/{each}/w") for each in ("enc/l1", "k", "out")],
