@@ -62,7 +62,8 @@ def alignments(
     full = [_alignment(ours, theirs, root) for root in roots]
     fitting = [each for each in full if each.pairs]
     if not fitting:
-        return (_agreeing([top for root in roots for top in _tops(ours, theirs, root)]) if tops else []) or full[:1]
+        below_all = {top.root: top for root in roots for top in _tops(ours, theirs, root)} if tops else {}
+        return _agreeing([*below_all.values()]) or full[:1]
     exact = next((each for each in fitting if _is_exact(each, ours, are_alike)), None)
     if exact and (not tops or exact.sources == _entries(theirs) or not _is_part(ours, theirs, are_alike)):
         return [exact]
