@@ -72,7 +72,7 @@ def names_of_place(
         elif layout.labelled == "all":
             is_chosen = None if base_of(segment) == CONTAINER else True
             called = [(label, False, place)] if _may_be_place(segment, label, layout) else []
-            is_place = called and base_of(label) in layout.by_hand and (*at[:-1], base_of(label)) in layout.labels
+            is_place = called and base_of(label) in layout.by_hand and at[:-1] not in layout.labels
             choices.append([*([] if is_place else [(segment.lstrip("_"), is_chosen, None)]), *called])
         else:
             choices.append([(segment.lstrip("_"), None, None)])

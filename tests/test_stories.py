@@ -397,6 +397,27 @@ def test_layers_that_a_person_numbered_have_names(
         np.testing.assert_array_equal(kernel.numpy(), expected)
 
 
+@NAMING
+@pytest.mark.parametrize("names", [("block_0", "block_1"), ("block_1", "block_0")])
+def test_attributes_that_look_like_places_are_names(tmp_path: Path, names: tuple[str, str]) -> None:
+    class Block(Layers.Dense):  # type: ignore[misc]
+        pass
+
+    class Pair(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.block, self.block_1 = (Block(4, name=name) for name in names)
+
+        def call(self, inputs: Any) -> Any:
+            return self.block_1(self.block(inputs))
+
+    source, target = (built(Pair()) for _ in range(2))
+    path = str(tmp_path / "pair.weights.h5")
+    source.save_weights(path)
+    pr.restore_subset(target, path)
+    assert_weights_same(target, source)
+
+
 def test_two_tensors_renamed_to_one_variable(tmp_path: Path) -> None:
     target = stack(["b0"])
     path = saved(tmp_path, stack(["b0", "b1"]))
