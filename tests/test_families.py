@@ -443,6 +443,8 @@ def test_named_layers_of_models_within_models_of_a_whole_model(kind: str, family
     except ValueError as error:
         assert "name already exists" in str(error)  # noqa: PT017  Keras 2 gives two weights one name.
         return
+    if family == "keras" and source._functional is None:
+        pytest.skip("this Keras makes no graph of a model around a layer that wraps a model, and tracks nothing of it")
 
     pr.restore_subset(target, tmp_path / "m.h5", strict=True)
 
