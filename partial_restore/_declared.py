@@ -14,13 +14,15 @@ from partial_restore import _keras
 Initializer = Callable[[], Any]
 
 
-def is_plain(initializer: Initializer, options: Mapping[str, Any]) -> bool:
+def is_plain(options: Mapping[str, Any]) -> bool:
     """Say whether a variable is created eagerly, on one device, with a value of its initializer alone."""
     with tf.init_scope():
         is_eager = tf.executing_eagerly()
     is_lifted = options.get("experimental_enable_variable_lifting") is not False
     is_checked = options.get("validate_shape") is not False
-    is_restored = hasattr(initializer, "checkpoint_position")  # By a `tf.train.Checkpoint` that waited for it.
+    is_restored = hasattr(
+        options.get("initial_value"), "checkpoint_position"
+    )  # By a `tf.train.Checkpoint` that waited for it.
     return is_eager and is_lifted and is_checked and not is_restored and not tf.distribute.has_strategy()
 
 

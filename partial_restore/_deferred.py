@@ -84,6 +84,8 @@ class Deferral:
 
     def _create(self, next_creator: Callable[..., Any], **options: Any) -> Any:
         """Create a variable as TensorFlow does, but let its initializer wait if it is known what it will make."""
+        if not is_plain(options):
+            return next_creator(**options)
         known, initializer = self._known(options)
         if known is None:
             variable = next_creator(**options)
@@ -101,7 +103,7 @@ class Deferral:
     def _known(self, options: Mapping[str, Any]) -> tuple[Any, Any]:
         """Return what the initializer of a variable will make, None if that is not known, and what to call then."""
         initializer = options.get("initial_value")
-        if not callable(initializer) or not is_plain(initializer, options):
+        if not callable(initializer):
             return None, initializer
         known = declared(initializer, options)
         if known is None:
