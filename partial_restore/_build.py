@@ -88,7 +88,7 @@ def build_restored(
             allow_unmatched=allow_unmatched,
         )
         return model, _with_initializers(plan, deferral).apply()
-    except Exception as error:
+    except BaseException as error:
         deferral.abandon()
         if isinstance(error, PartialRestoreError):  # Nobody has the model of which a part was restored.
             raise error.__cause__ or error from None

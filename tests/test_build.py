@@ -413,6 +413,19 @@ def test_model_of_the_caller_is_initialized_after_an_error_once_it_is_read() -> 
     assert [np.ravel(variable)[0] for variable in model.weights] == [1.0, 1.0]
 
 
+@MAKES_VALUES_FIRST
+def test_model_of_the_caller_is_initialized_after_an_interrupt_once_it_is_read() -> None:
+    model = keras.Sequential([dense(keras, "body")])
+
+    def build() -> Any:
+        model.build((None, 4))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pr.build_restored(build, {"body/kernel": np.ones([4, 4])})
+    assert [np.ravel(variable)[0] for variable in model.weights] == [1.0, 1.0]
+
+
 def test_error_of_the_builder_is_raised_as_it_is() -> None:
     def build() -> Any:
         tf.Variable(lambda: tf.ones([2]))
