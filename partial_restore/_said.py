@@ -144,15 +144,17 @@ def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides
     new = set() if found.is_told else _unmet(found, sides)
     deeper = set() if found.is_told and not _is_short(found, sides) else _deeper(found, sides)
 
-    def is_deeper(t: int, key: Key) -> bool:
-        return (unnumbered(key), sides.targets[t].shape) in deeper
+    def is_other(t: int, key: Key) -> bool:
+        shape = sides.targets[t].shape
+        return (key[-1], shape) in new or (unnumbered(key), shape) in deeper
 
-    if not found.is_told:  # The file may be the model within.
-        is_loose = is_loose or any(is_deeper(t, key) for t, _, key in found.met)
+    if (
+        not found.is_told
+    ):  # One may have its name since, or the file may be the model within: then nobody knows of the others.
+        is_loose = is_loose or any(is_other(t, key) for t, _, key in found.met)
 
     def is_doubtful(t: int, key: Key) -> bool:
-        is_new = (key[-1], sides.targets[t].shape) in new or is_deeper(t, key)
-        return is_loose or t in spread or is_new or is_below(key, wrong)
+        return is_loose or t in spread or is_other(t, key) or is_below(key, wrong)
 
     for t, s, key in found.met:
         if is_said(key) or (kind == "given" and t not in spread and _is_named_but_for_models(key)):

@@ -520,6 +520,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"emb/w": "bert/emb/w", "blocks/0/w": MISSING},
     ),
+    "numbers alone, and one of them may have got its name since": (
+        [layer("dense/w"), layer("lstm/w", shape=(3,)), layer("body/fc/w", shape=(3,))],
+        [layer("dense/w"), layer("lstm/w", shape=(3,))],
+        {},
+        {"dense/w": AMBIGUOUS, "lstm/w": AMBIGUOUS, "body/fc/w": MISSING},
+    ),
     "one name below a root of two segments": (
         [attribute(f"enc/v2/{each}/w") for each in ("enc/l1", "enc/out", "k", "out")],
         [attribute(f"enc/{each}/w") for each in ("enc/l1", "k", "out")],
