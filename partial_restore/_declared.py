@@ -20,10 +20,8 @@ def is_plain(options: Mapping[str, Any]) -> bool:
         is_eager = tf.executing_eagerly()
     is_lifted = options.get("experimental_enable_variable_lifting") is not False
     is_checked = options.get("validate_shape") is not False
-    is_restored = hasattr(
-        options.get("initial_value"), "checkpoint_position"
-    )  # By a `tf.train.Checkpoint` that waited for it.
-    return is_eager and is_lifted and is_checked and not is_restored and not tf.distribute.has_strategy()
+    is_awaited = hasattr(options.get("initial_value"), "checkpoint_position")  # A `tf.train.Checkpoint` has waited.
+    return is_eager and is_lifted and is_checked and not is_awaited and not tf.distribute.has_strategy()
 
 
 def is_numeric(dtype: tf.DType) -> bool:

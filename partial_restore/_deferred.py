@@ -1,13 +1,14 @@
 """Puts off the initializers of variables as these are created, so that those which a checkpoint supplies never run.
 
 A variable that waits has memory that nobody has touched. It is initialized at once if anything but a forward pass of Keras
-reads or changes it: what such a pass computes is thrown away, anything else may keep what it makes of the value. A
-variable that does not wait has after a pass what it had before.
+reads or changes it: what such a pass computes is thrown away, anything else may keep what it makes of the value. What
+a pass assigns to a variable that does not wait is undone.
 """
 
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,11 @@ _HANDLE = "_handle"
 
 _VARIABLES = "keras.src.backend.common.variables"
 
-_Use = Literal["identity", "pass", "value"]
+_CHANGERS = "tensorflow.python.ops.resource_variable_ops"
+_CHANGE = re.compile(r"(batch_)?(assign|scatter).*")
+"""The methods by which a variable is changed."""
+
+_Use = Literal["identity", "pass", "change", "value"]
 _USES: Mapping[tuple[str, str], _Use] = {
     (__name__, "_create"): "value",  # An initializer runs at once.
     ("keras.src.layers.layer", "__call__"): "pass",
@@ -34,8 +39,8 @@ _USES: Mapping[tuple[str, str], _Use] = {
     ("tf_keras.src.engine.base_layer", "_maybe_build"): "value",
     ("tf_keras.src.engine.training", "build"): "pass",  # It calls the model in a graph that is thrown away.
 }
-"""Functions of Keras and TensorFlow, and for what they take a variable's handle: to tell variables apart, in a forward pass,
-or for what may keep the value, such as the `build` of a layer, which may be called within a pass."""
+"""Functions of Keras and TensorFlow, and for what they take a variable's handle: to tell variables apart, in a forward pass (there
+a change is told apart), or for what may keep the value, such as the `build` of a layer, which may be called within a pass."""
 
 
 class Deferral:
@@ -48,7 +53,7 @@ class Deferral:
         self._read: list[Any] | None = None
         """The variables that the initializer reads that is being traced."""
         self._held: dict[int, tuple[Any, tf.Tensor]] = {}
-        """What variables that do not wait held before a forward pass."""
+        """What variables that do not wait held before a forward pass changed them."""
         self._is_abandoned = False
 
     @contextmanager
@@ -158,12 +163,12 @@ class Deferral:
             self._read.append(variable)
             return
         use = _use()
-        if use == "pass" and (self._is_abandoned or not variable.dtype.is_floating):
+        if use != "identity" and (self._is_abandoned or not variable.dtype.is_floating):
             use = "value"  # The pass may look something up by whole numbers.
         if id(variable) in self._waiting:
             if use == "value":
                 self._start(variable)
-        elif use == "pass" and id(variable) not in self._held:
+        elif use == "change" and id(variable) not in self._held:
             with tf.init_scope():
                 value = tf.raw_ops.ReadVariableOp(resource=vars(variable)[_HANDLE], dtype=variable.dtype)
             self._held[id(variable)] = variable, value
@@ -215,9 +220,12 @@ def _untouched(spec: Any) -> tf.Tensor:
 def _use() -> _Use:
     """Return for what a handle is taken here: of the functions that are running, the innermost that is known decides."""
     frame: Any = sys._getframe(1)
+    is_changed = False
     while frame is not None:
-        use = _USES.get((frame.f_globals.get("__name__", ""), frame.f_code.co_name))
+        module, name = frame.f_globals.get("__name__", ""), frame.f_code.co_name
+        use = _USES.get((module, name))
         if use is not None:
-            return use
+            return "change" if use == "pass" and is_changed else use
+        is_changed = is_changed or (module == _CHANGERS and _CHANGE.fullmatch(name) is not None)
         frame = frame.f_back
     return "value"
