@@ -42,7 +42,8 @@ class _Layers:
 
 def doubted(matches: Sequence[Match], sources: Iterable[Entry]) -> tuple[Match, ...]:
     """Return the matches, refused with a mismatch where their layer speaks against them, be it selected or not."""
-    wrong = [match for match in matches if match.source and _is_unlike(match.target, match.source)]
+    unlike = [match for match in matches if match.source and _is_unlike(match.target, match.source)]
+    wrong = sorted(unlike, key=_weight)
     telling = [match for match in matches if _last(match.target) in _TELLING]
     recurrent = {_layer(match): match for match in telling if _last(match.target) == _STATE}
     lacking = _lacking(telling)
@@ -98,6 +99,14 @@ def _doubt(match: Match, layers: _Layers) -> str:
 
 def _is_unlike(target: Entry, source: Entry) -> bool:
     return source.shape != target.shape or _is_of_another_class(target, source) or _is_of_another_kind(target, source)
+
+
+def _weight(match: Match) -> tuple[bool, bool]:
+    """Return how much a variable says against its layer: of several the last one speaks."""
+    target, source = match.target, match.source
+    if source is None:
+        return False, False
+    return _is_of_another_kind(target, source), len(source.shape) != len(target.shape)
 
 
 def _is_of_another_kind(target: Entry, source: Entry) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from entries import attribute, layer, mixed, placed, tensor
+from entries import attribute, layer, mixed, placed, tensor, variable
 from test_plan import AMBIGUOUS, MISMATCHED, MISSING, request, told
 
 from partial_restore._plan import decide
-from partial_restore._types import Entry, name_of
+from partial_restore._types import Entry, Outcome, name_of
 
 
 def stored(text: str, shape: tuple[int, ...] = (2,), of: str = "") -> Entry:
@@ -525,6 +525,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [layer("dense/w"), layer("lstm/w", shape=(3,))],
         {},
         {"dense/w": AMBIGUOUS, "lstm/w": AMBIGUOUS, "body/fc/w": MISSING},
+    ),
+    "of a layer that is stored by numbers one is of whole numbers, another wider": (
+        [variable("a/vars/0", (4, 4), "int8"), variable("a/vars/1", (5,)), variable("a/vars/2", (4,))],
+        [tensor("a/vars/0", (4, 4)), tensor("a/vars/1", (4,)), tensor("a/vars/2", (4,))],
+        {},
+        {"a/vars/0": Outcome.UNCASTABLE, "a/vars/1": MISMATCHED, "a/vars/2": MISMATCHED},
     ),
     "one name below a root of two segments": (
         [attribute(f"enc/v2/{each}/w") for each in ("enc/l1", "enc/out", "k", "out")],
