@@ -56,16 +56,7 @@ class Said:
 
 def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
     """Return what the names of a kind claim; the ``root`` is known to be what the file calls the model."""
-    ours = keyed(
-        ((t, name, 0) for t, entry in enumerate(sides.targets) for name in _names(entry, kind)),
-        sides.bases,
-        is_target=True,
-    )
-    theirs = keyed(
-        ((s, name, pins) for s in range(len(sides.sources)) for name, pins in _source_names(sides, s, kind)),
-        sides.bases,
-        is_target=False,
-    )
+    ours, theirs = _rows(kind, sides)
     claims, unsure = renamed_claims(ours, theirs, sides, kind) if any(sides.renamed) else ([], set())
     free = [row for row in theirs if sides.renamed[row.entry] is None]
     told = frozenset(row.entry for row in free if is_said(row.key))
@@ -99,6 +90,13 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
         copies,
         best.root[0],
     )
+
+
+def _rows(kind: Kind, sides: Sides) -> tuple[list[Row], list[Row]]:
+    """Return the names of a kind on both sides, ready to compare."""
+    ours = ((t, name, 0) for t, entry in enumerate(sides.targets) for name in _names(entry, kind))
+    theirs = ((s, name, pins) for s in range(len(sides.sources)) for name, pins in _source_names(sides, s, kind))
+    return keyed(ours, sides.bases, is_target=True), keyed(theirs, sides.bases, is_target=False)
 
 
 def _alike(pairs: Iterable[tuple[int, int]], sides: Sides) -> frozenset[tuple[int, int]]:
@@ -148,9 +146,8 @@ def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides
         shape = sides.targets[t].shape
         return (key[-1], shape) in new or (unnumbered(key), shape) in deeper
 
-    if (
-        not found.is_told
-    ):  # One may have its name since, or the file may be the model within: then nobody knows of the others.
+    # One may have got its name since, or the file may be the model within: then nobody knows of the others.
+    if not found.is_told:
         is_loose = is_loose or any(is_other(t, key) for t, _, key in found.met)
 
     def is_doubtful(t: int, key: Key) -> bool:
