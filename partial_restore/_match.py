@@ -81,10 +81,17 @@ def _but_moved(
     """Leave undecided a given name where the file tells in full that its layer stood elsewhere, or among others.
 
     Keras names a layer of an inner Functional model as one of the same name that stands beside the model. What paths leave
-    open is no contradiction where they can lead to no other variable, and the given names are whole. Nor is it
+    open is no contradiction where they can lead to no other variable, and the given names are whole; it is where they may lead to
+    one whose given name only has more before it, which Keras drops or not. Nor is it
     the name of a layer alone that tells which part of a saved model this one is: others must have risen with it.
     """
     led = {} if by_given.roots else _led(by_path)
+    undecided: dict[int, set[int]] = defaultdict(set)
+    for claim in by_path.claims:
+        if claim.grade is Grade.UNDECIDED:
+            undecided[claim.source].add(claim.target)
+    met = {t for t, _ in by_given.named}
+    wrapped = by_path.wrapped if len(by_given.met) < len(sides.targets) else ()
     risen: dict[int, set[tuple[str, ...]]] = defaultdict(set)
     for t, s in by_given.named:
         if t in placed and s not in unplaced:
@@ -92,7 +99,7 @@ def _but_moved(
 
     def has_moved(claim: Claim) -> bool:
         t, s = claim.target, claim.source
-        if by_path.wrapped and t in placed and t not in by_path.wrapped:
+        if wrapped and t in placed and t not in wrapped:
             return True
         if claim.grade is Grade.NUMBERED:
             return t in by_path.moved
@@ -101,6 +108,8 @@ def _but_moved(
         if (t, s) in by_path.pairs or (t, s) in by_path.named:
             return False
         if by_path.within.get(s, t) != t:
+            return True
+        if any(_is_called_so(sides, other, s) for other in undecided[s] - met):
             return True
         if _rise(sides, t, s) and len(risen[_rise(sides, t, s)]) < 2:
             return True

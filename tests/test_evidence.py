@@ -61,6 +61,12 @@ def rooted(text: str) -> Entry:
     return layer(text)._replace(paths=(name._replace(said=(True, *name.said[1:])),))
 
 
+def lacking(entry: Entry, text: str) -> Entry:
+    """A variable of a model, and one more path that a file may have."""
+    name = layer(text).paths[0]
+    return entry._replace(paths=(*entry.paths, name))
+
+
 def op(text: str) -> Entry:
     """A tensor of a graph of TensorFlow 1."""
     return tensor(text)._replace(ops=(name_of(text, said=None),))
@@ -760,6 +766,22 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [*map(nameless, ("a/w", "b/w")), tensor("x/head/w")._replace(paths=())],
         {},
         {"net/a/w": "a/w", "net/b/w": "b/w", "head/w": AMBIGUOUS},
+    ),
+    "a new layer is called as one of a layer whose name the file lost": (
+        [
+            inner("q/w", "q/w", 1),
+            lacking(inner("d/head/w", "d/head/w", 2, 1), "2 of 3/head/w"),
+            lacking(inner("functional/head/w", "head/w", 3, 1), "3 of 3/head/w"),
+        ],
+        [inner("q/w", "q/w", 1), inner("2 of 2/head/w", "head/w", 2, 1)],
+        {},
+        {"q/w": "q/w", "d/head/w": AMBIGUOUS, "functional/head/w": AMBIGUOUS},
+    ),
+    "arrays of a model within and of a layer beside it, whose attributes are called otherwise": (
+        [called(attribute("proj/_query/w"), "proj/query/w"), inner("norm/fc/w", "fc/w", 2, 1)],
+        [tensor("proj/query/w"), tensor("fc/w")],
+        {},
+        {"proj/_query/w": "proj/query/w", "norm/fc/w": "fc/w"},
     ),
     "a layer of a model whose name the file lost, and a new one that is called so": (
         [inner("other/w", "other/w", 1), inner("fc/w", "fc/w", 2), inner("v/fc/w", "fc/w", 3, 1)],
