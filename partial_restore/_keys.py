@@ -92,13 +92,20 @@ def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_
     A segment of which its side knows nothing may be a chosen name or an automatic one: such a name has a key for
     each reading, and the other side decides which of them it meets. Of variables by name (a mapping) only one that
     stands alone may be a chosen one: where neither side knows, a number is no more than a number.
+
+    Where a file knows the names of some layers alone, those are counted beside the places of the others. The names of a model
+    that are derived as those of the file are counted by themselves, and meet them beside the very same places.
     """
     listed = [(entry, name, _positions(name, pins, bases)) for entry, name, pins in names]
     held: dict[_Scope, dict[int, Place | None]] = defaultdict(dict)
+    nameless: dict[_Scope, set[str]] = defaultdict(set)
     for _, name, positions in listed:
         for i, position in enumerate(positions):
             if position is not None:
-                held[name.segments[:i], position[0]][position[1]] = name.places[i] if name.places else None
+                held[_scope(name, i, position[0])][position[1]] = name.places[i] if name.places else None
+                if position[0] == OF:
+                    nameless[_scope(name, i, OF)].add(name.segments[i])
+    lost = {scope: ", ".join(sorted(places)) for scope, places in nameless.items()}
     ranks: dict[_Scope, _Ranks] = {
         scope: _ranks(places) if scope[1] else _listed(places) for scope, places in held.items()
     }
@@ -106,15 +113,20 @@ def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_
         Row(entry, name.segments, key, name.places, name.said)
         for entry, name, positions in listed
         for key in (
-            itertools.product(*_readings(name, positions, ranks, is_target=is_target))
+            itertools.product(*_readings(name, positions, ranks, lost, is_target=is_target))
             if any(positions)
             else (name.segments,)
         )
     ]
 
 
-_Scope = tuple[Prefix, str]
+_Scope = tuple[Prefix, str, bool]
 _Ranks = Mapping[int, tuple[int, int | str]]
+
+
+def _scope(name: Name, i: int, base: str) -> _Scope:
+    """Return what segment ``i`` of a name is counted in, if it is of this kind."""
+    return name.segments[:i], base, name.is_derived
 
 
 def _listed(numbers: Collection[int]) -> _Ranks:
@@ -148,6 +160,7 @@ def _readings(
     name: Name,
     positions: Sequence[tuple[str, int] | None],
     ranks: Mapping[_Scope, _Ranks],
+    lost: Mapping[_Scope, str],
     *,
     is_target: bool,
 ) -> Iterator[tuple[Part, ...]]:
@@ -161,7 +174,7 @@ def _readings(
         if base == OF:
             yield ((OF, number, int(segment.rpartition(OF)[2]), number),)
             continue
-        held = ranks[name.segments[:i], base]
+        held = ranks[_scope(name, i, base)]
         rank, place = held[number]
         if not base and i and name.segments[i - 1] == VARIABLES:
             yield (f"{number} of {len(held)}",)  # The layer is known, and so is which of its variables it is.
@@ -174,7 +187,12 @@ def _readings(
             continue
         part = (base, rank, len(held), place)
         is_open = bool(base) and name.said[i] is None and (not is_target or (len(held) == 1 and number < 0))
-        yield (part, segment) if is_open else (part,)
+        beside = lost.get(_scope(name, i, OF), "")
+        if base and beside and (name.is_derived or not is_target):
+            part_beside = (base, rank, len(held), f"{place} beside {beside}")
+            yield (part_beside,) if name.is_derived else (part, part_beside)
+        else:
+            yield (part, segment) if is_open else (part,)
 
 
 def uniquified(names: Iterable[Name]) -> set[str]:

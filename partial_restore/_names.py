@@ -172,7 +172,7 @@ def _lacking(
     """Return the names in a file that knows of the layers only what full names tell, or not even some of that."""
     listed = [path for path in paths if path.members]
     names = [_readable(path, nodes, labels, ranks) for path in listed for labels in _partly(known, path)]
-    return _once([*names, *(_readable(path, nodes, derived, ranks) for path in listed)])
+    return _once([*names, *(_readable(path, nodes, derived, ranks)._replace(is_derived=True) for path in listed)])
 
 
 def _readable(path: Path, nodes: Sequence[Node], labels: Mapping[int, str], ranks: _Ranks) -> Name:

@@ -54,7 +54,12 @@ def names_in(record: str | bytes) -> Recorded:
 
 
 def _names(kind: Sequence[Any]) -> tuple[Name, ...]:
-    return tuple(Name(*map(tuple, zip(*map(_part, parts), strict=True))) for parts in kind)
+    return tuple(map(_name, kind))
+
+
+def _name(parts: Sequence[Any]) -> Name:
+    segments, said, *places = zip(*map(_part, parts), strict=True)
+    return Name(segments, said, places[0] if places else ())
 
 
 def _part(part: Sequence[Any]) -> tuple[Any, ...]:

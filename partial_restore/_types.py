@@ -34,11 +34,13 @@ class Name(NamedTuple):
     ``said`` marks the segments that a person is known to have chosen (an attribute), False those that may be
     automatic, such as ``dense_3`` (a layer), None those of which the side knows nothing. A number in a list is a
     position whatever is said. ``places`` are, where they are known, those of layers in the list of their model.
+    It ``is_derived`` if it is what a file would have that knows of the layers only what the full names of variables tell.
     """
 
     segments: tuple[str, ...]
     said: tuple[bool | None, ...]
     places: tuple[Place | None, ...] = ()
+    is_derived: bool = False
 
     @property
     def text(self) -> str:

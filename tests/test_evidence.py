@@ -62,9 +62,9 @@ def rooted(text: str) -> Entry:
 
 
 def lacking(entry: Entry, text: str) -> Entry:
-    """A variable of a model, and one more path that a file may have."""
+    """A variable of a model, and the path that a file would have that knows what full names tell, and no more."""
     name = layer(text).paths[0]
-    return entry._replace(paths=(*entry.paths, name))
+    return entry._replace(paths=(*entry.paths, name, name._replace(is_derived=True)))
 
 
 def op(text: str) -> Entry:
@@ -782,6 +782,24 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [tensor("proj/query/w"), tensor("fc/w")],
         {},
         {"proj/_query/w": "proj/query/w", "norm/fc/w": "fc/w"},
+    ),
+    "models in a row, and the file lost the name of one": (
+        [lacking(nameless("sequential_4/w"), "sequential_4/w"), lacking(nameless("sequential_6/fc/w"), "2 of 2/fc/w")],
+        [nameless("sequential/w"), nameless("2 of 2/fc/w")],
+        {},
+        {"sequential_4/w": "sequential/w", "sequential_6/fc/w": "2 of 2/fc/w"},
+    ),
+    "models in a row, and the file lost the name of another than the model would": (
+        [lacking(nameless("sequential_4/fc/w"), "1 of 2/fc/w"), lacking(nameless("sequential_6/w"), "sequential_6/w")],
+        [nameless("sequential/w"), nameless("2 of 2/fc/w")],
+        {},
+        dict.fromkeys(["sequential_4/fc/w", "sequential_6/w"], AMBIGUOUS),
+    ),
+    "models in a row, and the file has but one": (
+        [lacking(nameless("sequential_4/w"), "sequential_4/w"), lacking(nameless("sequential_6/fc/w"), "2 of 2/fc/w")],
+        [nameless("sequential/w")],
+        {},
+        {"sequential_4/w": AMBIGUOUS, "sequential_6/fc/w": MISSING},
     ),
     "a layer of a model whose name the file lost, and a new one that is called so": (
         [inner("other/w", "other/w", 1), inner("fc/w", "fc/w", 2), inner("v/fc/w", "fc/w", 3, 1)],
