@@ -62,7 +62,7 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
     told = frozenset(row.entry for row in free if is_said(row.key))
     known = (root, (sides.called,)) if root and sides.called else ((), ())
     found = of_its_name(alignments(ours, free, sides.are_alike, tops=kind == "paths", known=known), sides.called)
-    if not is_certain(found, ours, free):
+    if not is_certain(found, ours, free, sides):
         either = {pair for each in found for pair in each.pairs}
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in either)
         return Said(claims, told=told, open=_alike(either, sides), unsure=unsure)

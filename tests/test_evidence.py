@@ -79,6 +79,9 @@ def block(i: int, *names: str) -> list[Entry]:
 NORM, BATCH = ("gamma", "beta"), ("gamma", "beta", "moving_mean")
 TWO = [*block(0, "dense/w"), *block(1, "dense/w")]
 
+THREE = [layer("dense/w"), layer("dense_1/w"), layer("conv2d/w")]
+THREE_WITHIN = [layer(f"body/{entry.name}") for entry in THREE]
+
 TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, object]]] = {
     "two unlike layers of a list changed places": (
         [*block(0, *NORM), *block(1, *BATCH)],
@@ -213,6 +216,42 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [layer("dense/w"), layer("conv2d/w")],
         {},
         dict.fromkeys(["body/dense/w", "body/conv2d/w", "dense_1/w"], AMBIGUOUS),
+    ),
+    "numbers alone, but three layers are the whole file, and nothing is like them": (
+        [*THREE_WITHIN, layer("dense/w", shape=(7,))],
+        THREE,
+        {},
+        {f"body/{entry.name}": entry.name for entry in THREE} | {"dense/w": MISSING},
+    ),
+    "numbers alone, and three layers of a file with a head are the whole model": (
+        THREE,
+        [*THREE_WITHIN, layer("dense/w", shape=(7,))],
+        {},
+        {entry.name: f"body/{entry.name}" for entry in THREE},
+    ),
+    "numbers alone, three layers are the whole file, and one beside them is like one of them": (
+        [*THREE_WITHIN, layer("dense/w")],
+        THREE,
+        {},
+        dict.fromkeys([*(f"body/{entry.name}" for entry in THREE), "dense/w"], AMBIGUOUS),
+    ),
+    "numbers alone, and three layers of a file with a head have another beside them": (
+        [*THREE, layer("dense_1/w", shape=(8,))],
+        [*THREE_WITHIN, layer("dense/w", shape=(7,))],
+        {},
+        dict.fromkeys([entry.name for entry in THREE], AMBIGUOUS) | {"dense_1/w": MISSING},
+    ),
+    "numbers alone, three layers are the whole file, and of two models within": (
+        [*THREE_WITHIN, *(layer(f"tail/{entry.name}") for entry in THREE)],
+        THREE,
+        {},
+        dict.fromkeys([f"{root}/{entry.name}" for root in ("body", "tail") for entry in THREE], AMBIGUOUS),
+    ),
+    "numbers alone, three layers are the whole file, and one of them was made wider": (
+        [*THREE_WITHIN[:2], layer("body/conv2d/w", shape=(9,)), layer("dense/w", shape=(7,))],
+        THREE,
+        {},
+        dict.fromkeys([f"body/{entry.name}" for entry in THREE], AMBIGUOUS) | {"dense/w": MISSING},
     ),
     "numbers alone, below a name that only the file has": (
         [nameless("dense/w")],

@@ -249,6 +249,35 @@ def test_backbone_loads_into_the_model_that_wraps_it(tmp_path: Path) -> None:
     assert {item.name for item in report.initialized} == {"top/kernel", "top/bias"}
 
 
+def convolutions() -> Any:
+    image = features = keras.Input([9, 9, 1])
+    for filters in (2, 3, 3):
+        features = Layers.BatchNormalization()(Layers.Conv2D(filters, 3, padding="same")(features))
+    return randomized(keras.Model(image, Layers.GlobalAveragePooling2D()(features)))
+
+
+def written(model: Any, path: Path) -> str:
+    if path.name.endswith(".weights.h5"):
+        model.save_weights(path)
+    elif path.suffix:
+        model.save(path)
+    else:
+        return saved(path, model=model)
+    return str(path)
+
+
+@pytest.mark.parametrize("ending", ["", ".weights.h5", ".keras", ".h5"])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_an_old_network_without_names_loads_below_a_new_head_and_back(tmp_path: Path, ending: str) -> None:
+    old, new, other = convolutions(), convolutions(), convolutions()
+    whole = keras.Sequential([new, Layers.Dense(5)])
+    report = pr.restore_subset(whole, written(old, tmp_path / f"old{ending}"))
+    assert_weights_same(new, old)
+    assert {item.name.partition("/")[2] for item in report.initialized} == {"kernel", "bias"}
+    pr.restore_subset(other, written(whole, tmp_path / f"whole{ending}"))
+    assert_weights_same(other, old)
+
+
 @pytest.mark.parametrize(
     ("family", "ending"),
     [pytest.param(keras, ".weights.h5", marks=NAMING), (keras, ".keras"), (keras, ".h5"), (tf_keras, ".h5")],
