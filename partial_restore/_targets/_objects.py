@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from partial_restore import _keras, _live_optimizers
 from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
@@ -107,7 +107,9 @@ def _renamed(held: Held, called: Sequence[Name], *, is_more: bool) -> Held:
     return _called(held, paths=tuple(dict.fromkeys(paths)), given=given, shown=shown)
 
 
-_Placed = tuple[tuple[str, ...], tuple[str, ...], Stored]
+T = TypeVar("T")
+_Path = tuple[str, ...]
+_Placed = tuple[_Path, _Path, Stored]
 """What stands before a model that was saved, where a layer is stored with that, and its variables."""
 
 
@@ -138,13 +140,20 @@ def _stored_names(ways: Sequence[Sequence[_Placed]], layout: Layout) -> Mapping[
     names: dict[int, list[Name]] = {}
     words = {place.labels[place.group] for way in ways for _, _, place in way} if layout.by_hand else ()
     layout = replace(layout, by_hand=layout.by_hand & counted_from_zero(words))
+    known: dict[tuple[int, _Path], tuple[Mapping[_Path, str], Mapping[_Path, int]]] = {}
     for front, group, place in itertools.chain.from_iterable(ways):
         members = (*(False for _ in front), *place.members)
-        labels = {(*front, *at): label for at, label in place.labels.items()}
-        order = {(*front, *at): number for at, number in place.order.items()}
+        walk = id(place.labels), front  # All layers that were met on one walk have the same labels.
+        if walk not in known:
+            known[walk] = _behind(front, place.labels), _behind(front, place.order)
+        labels, order = known[walk]
         for key, variable in place.variables.items():
             names.setdefault(id(raw(variable)), []).extend(names_of_place(group, key, members, labels, layout, order))
     return names
+
+
+def _behind(front: _Path, by_group: Mapping[_Path, T]) -> Mapping[_Path, T]:
+    return {(*front, *at): value for at, value in by_group.items()} if front else by_group
 
 
 def _ways(layout: Layout) -> Sequence[tuple[bool, bool]]:
@@ -169,7 +178,7 @@ def _met(places: Sequence[_Placed], known: Collection[tuple[str, ...]]) -> int:
     )
 
 
-def _below(front: tuple[str, ...], layer: Any, layout: Layout, *, reverse: bool, sorts: bool) -> Iterator[_Placed]:
+def _below(front: _Path, layer: Any, layout: Layout, *, reverse: bool, sorts: bool) -> Iterator[_Placed]:
     for place in stored(layer, layout, reverse=reverse, sorts=sorts):
         yield front, (*front, *place.group), place
 
