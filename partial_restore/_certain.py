@@ -9,14 +9,12 @@ from partial_restore._align import Alignment, AreAlike
 from partial_restore._below import Below
 from partial_restore._keys import CELL, OF, VARIABLES, Key, Prefix, Row, is_place, is_said
 from partial_restore._roots import says_nothing
-from partial_restore._sides import Sides
-from partial_restore._whole import is_whole
 
 
-def is_certain(found: Sequence[Alignment], ours: Sequence[Row], theirs: Sequence[Row], sides: Sides) -> bool:
+def is_certain(found: Sequence[Alignment], ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
     """Say whether the first alignment stands against its rivals: it explains more, and every tensor if one is as sure."""
     best = found[0]
-    if not (best.is_evident or is_whole(best, ours, theirs, sides)) or _is_shared(best, ours, theirs):
+    if not best.is_evident or _is_shared(best, ours, theirs):
         return False
     others = [each for each in found if not each.pairs <= best.pairs]
     if not best.is_told and any(each.sources - best.sources for each in others):

@@ -20,6 +20,7 @@ from partial_restore._settle import Claim, Grade, Kind
 from partial_restore._siblings import disproved, is_below, reordered, shuffled
 from partial_restore._sides import Sides
 from partial_restore._types import Entry, Name
+from partial_restore._whole import proven
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,9 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
     free = [row for row in theirs if sides.renamed[row.entry] is None]
     told = frozenset(row.entry for row in free if is_said(row.key))
     known = (root, (sides.called,)) if root and sides.called else ((), ())
-    found = of_its_name(alignments(ours, free, sides.are_alike, tops=kind == "paths", known=known), sides.called)
-    if not is_certain(found, ours, free, sides):
+    aligned = alignments(ours, free, sides.are_alike, tops=kind == "paths", known=known)
+    found = proven(of_its_name(aligned, sides.called), ours, free, sides)
+    if not is_certain(found, ours, free):
         either = {pair for each in found for pair in each.pairs}
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in either)
         return Said(claims, told=told, open=_alike(either, sides), unsure=unsure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from partial_restore._align import Alignment
 from partial_restore._keys import Part, Prefix, Row
@@ -14,8 +15,16 @@ _LEAST_LAYERS = 3
 """Fewer may have been replaced one by one, by a part that has as many."""
 
 
-def is_whole(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row], sides: Sides) -> bool:
-    """Say whether numbers prove roots: all below them meets, nothing else stands beside it on one side, and no layer that might be meant on the other."""
+def proven(found: list[Alignment], ours: Sequence[Row], theirs: Sequence[Row], sides: Sides) -> list[Alignment]:
+    """Return the alignment that numbers prove, all below its roots, if no chosen name meets anywhere; else all of them."""
+    if any(each.is_told for each in found):
+        return found
+    whole = (each for each in found if _is_whole(each, ours, theirs, sides))
+    return next(([replace(each, is_evident=True)] for each in whole), found)
+
+
+def _is_whole(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row], sides: Sides) -> bool:
+    """Say whether all below roots meets, nothing else stands beside it on one side, and no layer that might be meant on the other."""
     met = {t: s for t, s in found.pairs if sides.are_alike(t, s)}
     if not len(met) == len(found.pairs) == len(found.ours.entries) == len(found.theirs.entries):
         return False

@@ -229,6 +229,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {entry.name: f"body/{entry.name}" for entry in THREE},
     ),
+    "numbers alone, three layers are a part of the file, and another part counts some of their class": (
+        THREE,
+        [*THREE_WITHIN, layer("tail/dense/w", shape=(7,)), layer("tail/dense_1/w", shape=(8,))],
+        {},
+        {entry.name: f"body/{entry.name}" for entry in THREE},
+    ),
+    "numbers alone, three layers are the whole file, but a chosen name meets elsewhere": (
+        [*THREE_WITHIN[:2], layer("body/fc/w"), layer("fc/w", shape=(7,))],
+        [*THREE[:2], layer("fc/w")],
+        {},
+        {"body/dense/w": "dense/w", "body/dense_1/w": "dense_1/w", "body/fc/w": AMBIGUOUS, "fc/w": AMBIGUOUS},
+    ),
     "numbers alone, three layers are the whole file, and one beside them is like one of them": (
         [*THREE_WITHIN, layer("dense/w")],
         THREE,
