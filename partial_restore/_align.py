@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from partial_restore._below import Below, Met, below, common
-from partial_restore._keys import CELL, VARIABLES, Prefix, Row, is_said
+from partial_restore._keys import CELL, VARIABLES, Prefix, is_said
 from partial_restore._roots import Root, is_near, may_be_root, numbered, roots_before_all, says_nothing
+from partial_restore._rows import Row
 
 AreAlike = Callable[[int, int], bool]
 """Whether a variable and a tensor have one shape."""

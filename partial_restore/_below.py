@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from partial_restore._keys import VARIABLES, Key, Part, Prefix, Row, is_said
+from partial_restore._keys import VARIABLES, Key, Part, Prefix, is_said
+from partial_restore._rows import Row
 from partial_restore._types import Place
 
 Index = Mapping[Key, Collection[int]]

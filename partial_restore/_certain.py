@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from partial_restore._align import Alignment, AreAlike
 from partial_restore._below import Below
-from partial_restore._keys import CELL, OF, VARIABLES, Key, Prefix, Row, is_place, is_said
+from partial_restore._keys import CELL, OF, VARIABLES, Key, Prefix, is_place, is_said
 from partial_restore._roots import says_nothing
+from partial_restore._rows import Row
 
 
 def is_certain(found: Sequence[Alignment], ours: Sequence[Row], theirs: Sequence[Row]) -> bool:

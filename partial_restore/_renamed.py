@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
 from partial_restore._below import Below, below, by_key
-from partial_restore._keys import Prefix, Row, keyed, unnumbered
+from partial_restore._keys import Prefix, unnumbered
+from partial_restore._rows import Row, keyed
 from partial_restore._settle import MOST_CANDIDATES, Claim, Grade, Kind
 from partial_restore._sides import Sides
 

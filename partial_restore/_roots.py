@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from partial_restore._below import Met
-from partial_restore._keys import Key, Prefix, Row
+from partial_restore._keys import Key, Prefix
+from partial_restore._rows import Row
 
 Root = tuple[Prefix, Prefix]
 """What is set aside: of the checkpoint's names, and of the model's."""

@@ -13,9 +13,10 @@ from functools import cached_property
 from partial_restore._align import Alignment, alignments, of_its_name
 from partial_restore._below import Met
 from partial_restore._certain import is_certain, rivals_of
-from partial_restore._keys import AUTOMATIC, MODELS, VARIABLES, Key, Prefix, Row, is_said, keyed, unnumbered
+from partial_restore._keys import AUTOMATIC, MODELS, VARIABLES, Key, Prefix, is_said, unnumbered
 from partial_restore._renamed import renamed_claims, undecided_claims
 from partial_restore._roots import root_texts
+from partial_restore._rows import Row, keyed
 from partial_restore._settle import Claim, Grade, Kind
 from partial_restore._siblings import disproved, is_below, reordered, shuffled
 from partial_restore._sides import Sides

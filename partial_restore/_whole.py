@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from partial_restore._align import Alignment
-from partial_restore._keys import Part, Prefix, Row
+from partial_restore._keys import Part, Prefix
+from partial_restore._rows import Row
 from partial_restore._sides import Sides
 from partial_restore._types import Entry
 

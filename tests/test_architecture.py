@@ -15,7 +15,7 @@ ROOT = Path(partial_restore.__file__).parent
 FLOORS = [
     {"_types", "_cast", "_fold", "_nodes", "_malloc", "_pause", "_progress"},
     {"_labels", "_keys", "_optimizers", "_recorded", "_advice"},
-    {"_pieces"},
+    {"_pieces", "_rows"},
     {"_names", "_select", "_settle", "_errors", "_report", "_below"},
     {"_layer_names", "_roots", "_sides", "_kept"},
     {"_align", "_siblings", "_doubt", "_state", "_renamed"},
@@ -72,6 +72,7 @@ PURE = {
     "_names",
     "_layer_names",
     "_keys",
+    "_rows",
     "_below",
     "_roots",
     "_sides",
