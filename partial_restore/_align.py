@@ -69,7 +69,7 @@ def alignments(
     if exact and (not tops or exact.sources == _entries(theirs) or not _is_part(ours, theirs, are_alike)):
         return [exact]
     best = _best(fitting, len(_entries(ours)), len(_entries(theirs)))
-    if not tops or len(best) > 1 or _needs_no_root(best[0], ours, theirs):
+    if not tops or len(best) > 1 or _needs_no_root(best[0], ours, theirs, are_alike):
         return best
     above = [root for root in roots if _is_above(root, best[0].root)]
     tops_of = {top.root: top for root in above for top in _tops(ours, theirs, root)}
@@ -96,12 +96,15 @@ def _is_above(root: Root, other: Root) -> bool:
     return all(deep[: len(part)] == part for part, deep in zip(root, other, strict=True))
 
 
-def _needs_no_root(best: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
-    """Say whether all of the file meets as it stands; by numbers alone, or below a root that says nothing, all of the model must meet as well."""
+def _needs_no_root(best: Alignment, ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike) -> bool:
+    """Say whether all of the file meets as it stands; by numbers alone, or below a root that says nothing, all of the model must meet as well.
+
+    The saved model may be a part of this one, too, if it meets as much.
+    """
     if best.sources != _entries(theirs):
         return False
     if best.root == ((), ()) and any(is_said(key) for _, _, key in best.met):
-        return True
+        return not _is_around(ours, theirs, are_alike)
     is_plain = says_nothing(best.root[0], theirs) and says_nothing(best.root[1], ours)
     return is_plain and len({t for t, _ in best.pairs}) == len(_entries(ours))
 
@@ -116,6 +119,15 @@ def _is_part(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike) ->
     """Say whether every variable meets a tensor of its shape further down in the file, too: the model may be a part of that one."""
     further = (each for each in _tops(ours, theirs, ((), ())) if not each.root[1])
     return any(len({t for t, s in each.pairs if are_alike(t, s)}) == len(_entries(ours)) for each in further)
+
+
+def _is_around(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike) -> bool:
+    """Say whether every tensor meets a variable of its shape further down in the model, too: more than a layer, of which any model may have one."""
+    everyone, whole = below(theirs), _entries(theirs)
+    if len({row.segments[:-1] for row in theirs}) < 2:
+        return False
+    parts = (below(rows, top) for top, rows in _by_top(ours, ()).items() if len(_entries(rows)) >= len(whole))
+    return any({s for t, s, _ in common(part, everyone) if are_alike(t, s)} == whole for part in parts)
 
 
 def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:

@@ -852,6 +852,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"sequential_4/w": AMBIGUOUS, "sequential_6/fc/w": MISSING},
     ),
+    "a model was wrapped among layers that are all called as its own": (
+        [nameless("net/v/w"), nameless("net/proj/w"), nameless("v/w"), nameless("proj/w"), nameless("new/w")],
+        [nameless("v/w"), nameless("proj/w")],
+        {},
+        dict.fromkeys(["net/v/w", "net/proj/w", "v/w", "proj/w"], AMBIGUOUS) | {"new/w": MISSING},
+    ),
     "a layer of a model whose name the file lost, and a new one that is called so": (
         [inner("other/w", "other/w", 1), inner("fc/w", "fc/w", 2), inner("v/fc/w", "fc/w", 3, 1)],
         [rooted("model/sep/w"), rooted("model/2 of 2/fc/w")],
