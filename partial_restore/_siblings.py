@@ -14,6 +14,9 @@ from partial_restore._below import Below, Met
 from partial_restore._keys import OF, Key, Part
 from partial_restore._types import Place
 
+_Sides = tuple[set[Place], set[Place]]
+"""Places of layers in the model, and in the file."""
+
 _Rests = Mapping[int, set[Key]]
 """The names that each entry has below a numbered layer."""
 
@@ -44,12 +47,13 @@ def reordered(ours: Below, theirs: Below) -> set[Key]:
     """Return the keys of the numbered layers among which a layer beside them has another place.
 
     Two of two are as many, but if something stood between them and stands behind them, then one of them is new. So is the only one of
-    its class if something came or went as well.
+    its class if something came or went as well. Of a class of which there are more now, or fewer, some may have come between
+    them, or gone, not both.
     """
     scopes: dict[Key, list[Key]] = defaultdict(list)
     for layer in ours.places.keys() & theirs.places.keys():
         scopes[layer[:-1]].append(layer)
-    nameless = _nameless(scopes, ours, theirs)
+    nameless, uneven = _nameless(scopes, ours, theirs), _uneven(scopes, ours, theirs)
     changed = {layer[:-1] for layer in ours.places.keys() ^ theirs.places.keys()}
     found: set[Key] = set()
     for scope, siblings in scopes.items():
@@ -62,7 +66,9 @@ def reordered(ours: Below, theirs: Below) -> set[Key]:
             others = (each for each in siblings if isinstance(each[-1], str) or _row(each) != row)
             behind = ((_before(ours.places[each], here), _before(theirs.places[each], there)) for each in others)
             is_moved = any(None not in (mine, yours) and mine != yours for mine, yours in behind)
-            if is_moved or (scope in nameless and not _are_between(nameless[scope], here, there)):
+            unmet = [nameless[scope]] if scope in nameless else []
+            unmet += [places for other, places in uneven[scope].items() if other != row]
+            if is_moved or not all(_are_between(places, here, there) for places in unmet):
                 found.update(layers)
     return found
 
@@ -91,9 +97,7 @@ def shuffled(
     return found
 
 
-def _nameless(
-    scopes: Mapping[Key, Sequence[Key]], ours: Below, theirs: Below
-) -> Mapping[Key, tuple[set[Place], set[Place]]]:
+def _nameless(scopes: Mapping[Key, Sequence[Key]], ours: Below, theirs: Below) -> Mapping[Key, _Sides]:
     """Return by scope the places of the layers whose names the file lost, and of those of the model that it may mean."""
     lost: dict[Key, set[Place]] = defaultdict(set)
     for layer, place in theirs.places.items():
@@ -108,12 +112,24 @@ def _nameless(
     return {scope: (lone[scope], found) for scope, found in lost.items()}
 
 
-def _are_between(
-    nameless: tuple[Collection[Place], Collection[Place]], here: Sequence[Place], there: Sequence[Place]
-) -> bool:
-    """Say whether layers without names may stand among numbered ones as before, some having come or some gone."""
+def _uneven(scopes: Collection[Key], ours: Below, theirs: Below) -> Mapping[Key, Mapping[Key, _Sides]]:
+    """Return by scope the places of the numbered layers of each class of which there are more on one side than on the other."""
+    classes: dict[Key, _Sides] = defaultdict(lambda: (set(), set()))
+    for i, side in enumerate((ours, theirs)):
+        for layer, place in side.places.items():
+            if layer[:-1] in scopes and not isinstance(layer[-1], str) and layer[-1][0] != OF:
+                classes[_row(layer)][i].add(place)
+    found: dict[Key, dict[Key, _Sides]] = defaultdict(dict)
+    for row, (here, there) in classes.items():
+        if len(here) != len(there):
+            found[row[:-1]][row] = here, there
+    return found
+
+
+def _are_between(unmet: _Sides, here: Sequence[Place], there: Sequence[Place]) -> bool:
+    """Say whether layers that do not meet may stand among numbered ones as before, some having come or some gone."""
     ours, theirs = (
-        Counter(_before(place, places) for place in side) for side, places in zip(nameless, (here, there), strict=True)
+        Counter(_before(place, places) for place in side) for side, places in zip(unmet, (here, there), strict=True)
     )
     return ours <= theirs or theirs <= ours
 

@@ -852,6 +852,29 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"sequential_4/w": AMBIGUOUS, "sequential_6/fc/w": MISSING},
     ),
+    "one of two moved behind a layer of another class, of which there are more now": (
+        [
+            placed("conv2d/w", 0),
+            placed("batch_normalization/w", 1),
+            placed("conv2d_1/w", 2),
+            placed("batch_normalization_1/w", 3),
+        ],
+        [placed("batch_normalization/w", 0), placed("conv2d/w", 1), placed("conv2d_1/w", 2)],
+        {},
+        {f"{name}/w": AMBIGUOUS for name in ("conv2d", "conv2d_1", "batch_normalization", "batch_normalization_1")},
+    ),
+    "layers of another class came between two": (
+        [
+            placed("batch_normalization/w", 0),
+            placed("conv2d/w", 1),
+            placed("batch_normalization_1/w", 2),
+            placed("conv2d_1/w", 3),
+        ],
+        [placed("batch_normalization/w", 0), placed("conv2d/w", 1), placed("conv2d_1/w", 2)],
+        {},
+        {"conv2d/w": "conv2d/w", "conv2d_1/w": "conv2d_1/w"}
+        | dict.fromkeys(["batch_normalization/w", "batch_normalization_1/w"], AMBIGUOUS),
+    ),
     "a model was wrapped among layers that are all called as its own": (
         [nameless("net/v/w"), nameless("net/proj/w"), nameless("v/w"), nameless("proj/w"), nameless("new/w")],
         [nameless("v/w"), nameless("proj/w")],
