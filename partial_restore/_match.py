@@ -48,7 +48,8 @@ def pair(
     sides = Sides(targets, sources, renamed, bases, called)
     by_path = said_by("paths", sides)
     by_given = said_by("given", sides, by_path.root)
-    placed = {t for t, entry in enumerate(targets) if entry.paths != entry.given}
+    knows_places = any(entry.paths != entry.given for entry in targets)
+    placed = {t for t, entry in enumerate(targets) if knows_places and entry.paths}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
     given = _but_moved(by_given, by_path, placed, unplaced, sides)
     paths = _but_renamed(_but_numbered(by_path, unplaced, sides), sides)
@@ -113,7 +114,8 @@ def _but_moved(
             return True
         if _rise(sides, t, s) and len(risen[_rise(sides, t, s)]) < 2:
             return True
-        return led.get(s) != {t} and (s in by_path.told or not _is_in_such_list(sides, t, s))
+        is_led = led.get(s) == {t} and (t, s) not in by_path.weaker
+        return not is_led and (s in by_path.told or not _is_in_such_list(sides, t, s))
 
     given = _but_elsewhere(by_given, by_path, unplaced)
     return [claim.opened() if has_moved(claim) else claim for claim in given]

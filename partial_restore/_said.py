@@ -34,7 +34,8 @@ class Said:
     the variables that are ``unsure``, of which numbers tell nothing; and of tensors ``within`` layers of which only the number is
     known the variable that has the name of the layer itself as well. Those that are ``wrapped`` lie in the
     inner model that the saved one is now. Tensors that are ``copies`` of others are given with the variable that takes those.
-    The ``root`` of the file's names was set aside.
+    The ``root`` of the file's names was set aside. To what is ``weaker`` only roots lead that
+    others contest, with which more meets.
     """
 
     claims: Sequence[Claim] = ()
@@ -50,6 +51,7 @@ class Said:
     wrapped: Collection[int] = frozenset()
     copies: Mapping[int, int] = field(default_factory=dict)
     root: Prefix = ()
+    weaker: frozenset[tuple[int, int]] = frozenset()
 
     @cached_property
     def named(self) -> set[tuple[int, int]]:
@@ -68,7 +70,8 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
     if not is_certain(found, ours, free):
         either = {pair for each in found for pair in each.pairs}
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in either)
-        return Said(claims, told=told, open=_alike(either, sides), unsure=unsure)
+        weaker = either.difference(*(each.pairs for each in found if len(each.pairs) == len(found[0].pairs)))
+        return Said(claims, told=told, open=_alike(either, sides), weaker=frozenset(weaker), unsure=unsure)
     best = found[0]
     moved = reordered(best.ours, best.theirs)
     copies = _copies(best.met, sides)

@@ -664,6 +664,20 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"backbone/x/w": "model/1 of 3/x/w", "backbone/a/w": AMBIGUOUS, "a/w": AMBIGUOUS},
     ),
+    "a new head is called as a layer that was replaced in the model that it stands beside, whose root is contested": (
+        [
+            *(called(layer(f"backbone/{each}/w"), f"{each[2:]}/w") for each in ("q/a", "q/b")),
+            called(layer("backbone/q/q/k"), "q/k"),
+            called(layer("q/w"), "q/w"),
+        ],
+        [called(rooted(f"model/{each}/w"), f"{each[2:]}/w") for each in ("q/a", "q/b", "q/q")],
+        {},
+        {
+            **{f"backbone/q/{each}/w": f"model/q/{each}/w" for each in "ab"},
+            "backbone/q/q/k": MISSING,
+            "q/w": AMBIGUOUS,
+        },
+    ),
     "one layer of an inner model is called as one beside it in the file": (
         [layer("body/head/w"), layer("body/dense_7/w")],
         [layer("head/w"), layer("body/dense/w"), layer("body/dense_1/w")],
