@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from partial_restore._below import Below, Met, below, common
-from partial_restore._keys import CELL, VARIABLES, Prefix, is_said
+from partial_restore._keys import CELL, VARIABLES, Key, Prefix, is_said
 from partial_restore._roots import Root, is_near, may_be_root, numbered, roots_before_all, says_nothing
 from partial_restore._rows import Row
 
@@ -38,6 +38,10 @@ class Alignment:
     @property
     def sources(self) -> set[int]:
         return {s for _, s in self.pairs}
+
+    @property
+    def layers(self) -> set[Key]:
+        return {key[:-1] for _, _, key in self.met if len(key) > 1}
 
     @property
     def is_of_one(self) -> bool:
@@ -141,7 +145,8 @@ def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
     if not top.sources & best.sources and not any(are_alike(t, s) for t, s in top.pairs):
         return False
     is_named = top.is_evident or _is_any_said(top.met) or not _is_any_said(best.met)
-    return not best.is_told or (top.is_told and is_named and len(top.pairs) >= len(best.pairs))
+    is_weighty = len(top.pairs) >= len(best.pairs) or len(top.layers) >= len(best.layers)
+    return not best.is_told or (top.is_told and is_named and is_weighty)
 
 
 def _is_any_said(met: Met) -> bool:

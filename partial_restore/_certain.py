@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from partial_restore._align import Alignment, AreAlike
 from partial_restore._below import Below
-from partial_restore._keys import CELL, OF, VARIABLES, Key, Prefix, is_place, is_said
+from partial_restore._keys import CELL, OF, VARIABLES, Key, Part, Prefix, is_place, is_said
 from partial_restore._roots import says_nothing
 from partial_restore._rows import Row
 
@@ -37,8 +37,12 @@ def _is_shared(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> 
         return True
     if front and is_place(front[-1]) and found.sources != found.theirs.entries:
         return True
-    lost = {key[0] for _, key in found.theirs.rows if not isinstance(key[0], str) and key[0][0] == OF}
+    lost = {key[0] for _, key in found.theirs.rows if _is_lost(key[0]) and key[1:] in found.ours.index}
     return _may_be_renamed(found, ours, theirs) or (bool(back) and not lost <= {key[0] for _, _, key in found.met})
+
+
+def _is_lost(part: Part) -> bool:
+    return not isinstance(part, str) and part[0] == OF
 
 
 def _may_be_renamed(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:

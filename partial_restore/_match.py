@@ -114,7 +114,7 @@ def _but_moved(
             return True
         if _rise(sides, t, s) and len(risen[_rise(sides, t, s)]) < 2:
             return True
-        is_led = led.get(s) == {t} and (t, s) not in by_path.weaker
+        is_led = led.get(s) == {t} and s not in by_path.replaced
         return not is_led and (s in by_path.told or not _is_in_such_list(sides, t, s))
 
     given = _but_elsewhere(by_given, by_path, unplaced)

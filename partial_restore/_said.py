@@ -34,8 +34,8 @@ class Said:
     the variables that are ``unsure``, of which numbers tell nothing; and of tensors ``within`` layers of which only the number is
     known the variable that has the name of the layer itself as well. Those that are ``wrapped`` lie in the
     inner model that the saved one is now. Tensors that are ``copies`` of others are given with the variable that takes those.
-    The ``root`` of the file's names was set aside. To what is ``weaker`` only roots lead that
-    others contest, with which more meets.
+    The ``root`` of the file's names was set aside. Where roots contest each other,
+    the layers of tensors that are ``replaced`` have other variables now, by one of them.
     """
 
     claims: Sequence[Claim] = ()
@@ -51,7 +51,7 @@ class Said:
     wrapped: Collection[int] = frozenset()
     copies: Mapping[int, int] = field(default_factory=dict)
     root: Prefix = ()
-    weaker: frozenset[tuple[int, int]] = frozenset()
+    replaced: frozenset[int] = frozenset()
 
     @cached_property
     def named(self) -> set[tuple[int, int]]:
@@ -70,8 +70,8 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
     if not is_certain(found, ours, free):
         either = {pair for each in found for pair in each.pairs}
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in either)
-        weaker = either.difference(*(each.pairs for each in found if len(each.pairs) == len(found[0].pairs)))
-        return Said(claims, told=told, open=_alike(either, sides), weaker=frozenset(weaker), unsure=unsure)
+        replaced = frozenset().union(*map(_replaced, found))
+        return Said(claims, told=told, open=_alike(either, sides), replaced=replaced, unsure=unsure)
     best = found[0]
     moved = reordered(best.ours, best.theirs)
     copies = _copies(best.met, sides)
@@ -198,6 +198,17 @@ def _deeper(found: Alignment, sides: Sides) -> set[tuple[Key, tuple[int, ...]]]:
         *((key, sides.sources[s].shape) for s, key in found.theirs.rows if s not in sources),
     ]
     return {(unnumbered(key[i:]), shape) for key, shape in lone for i in range(1, len(key) - 1)}
+
+
+def _replaced(found: Alignment) -> set[int]:
+    """Return the tensors that meet nothing, of layers that have other variables now."""
+    ours = {key[:-1] for _, key in found.ours.rows}
+    around = {layer[:i] for layer in ours for i in range(1, len(layer) + 1)}
+    return {
+        s
+        for s, key in found.theirs.rows
+        if s not in found.sources and (key[:-1] in around or any(key[:i] in ours for i in range(1, len(key))))
+    }
 
 
 def _is_short(found: Alignment, sides: Sides) -> bool:

@@ -678,6 +678,31 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
             "q/w": AMBIGUOUS,
         },
     ),
+    "a new head with more variables than the layer that meets in the model that it stands beside": (
+        [
+            called(layer("backbone/head/k"), "head/k"),
+            called(layer("backbone/g/w"), "g/w"),
+            *(called(layer(f"head/cell/{each}"), f"head/gru_cell/{each}") for each in "ab"),
+        ],
+        [
+            called(layer("g/w"), "g/w"),
+            *(called(layer(f"head/cell/{each}"), f"head/gru_cell/{each}") for each in "ab"),
+        ],
+        {},
+        {"backbone/head/k": MISSING, "backbone/g/w": "g/w", "head/cell/a": AMBIGUOUS, "head/cell/b": AMBIGUOUS},
+    ),
+    "a model in a list, and one within of which the file lost the name is not that": (
+        [layer(f"blocks/0/{each}/w") for each in ("g/out", "q", "a")],
+        [rooted(f"model/{each}/w") for each in ("1 of 3/out", "q", "a")],
+        {},
+        {"blocks/0/g/out/w": MISSING, "blocks/0/q/w": "model/q/w", "blocks/0/a/w": "model/a/w"},
+    ),
+    "a model in a list, and one within of which the file lost the name may be that": (
+        [layer(f"blocks/0/{each}/w") for each in ("q", "a")],
+        [rooted(f"model/{each}/w") for each in ("1 of 3/q", "q", "a")],
+        {},
+        dict.fromkeys(["blocks/0/q/w", "blocks/0/a/w"], AMBIGUOUS),
+    ),
     "one layer of an inner model is called as one beside it in the file": (
         [layer("body/head/w"), layer("body/dense_7/w")],
         [layer("head/w"), layer("body/dense/w"), layer("body/dense_1/w")],
