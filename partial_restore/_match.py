@@ -16,7 +16,7 @@ from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Settled, Tells, contested, filled, settled_by
 from partial_restore._shortened import but_short, but_shortened, but_within, contested_scopes, models_around
 from partial_restore._sides import Sides
-from partial_restore._types import Entry, name_of
+from partial_restore._types import Entry, Name, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +231,18 @@ def _tails(entry: Entry, depth: int, sides: Sides) -> Iterator[list[str | None]]
 def _is_called_so(sides: Sides, t: int, s: int) -> bool:
     """Say whether the name of a tensor ends as a given name of a variable does, as far as that is its path, or the other way round."""
     most = max(2, *(len(path.segments) for path in sides.targets[t].paths), 0)
-    given = [name.segments for name in sides.targets[t].given]
-    names = [name.segments for name in (*sides.sources[s].paths, *sides.sources[s].given)]
+    given = [_but_leading(name, sides) for name in sides.targets[t].given]
+    names = [_but_leading(name, sides) for name in (*sides.sources[s].paths, *sides.sources[s].given)]
     return not given or any(
         ours[-depth:] == theirs[-depth:]
         for ours in given
         for theirs in names
         for depth in [min(len(ours), len(theirs), most)]
     )
+
+
+def _but_leading(name: Name, sides: Sides) -> tuple[str, ...]:
+    """Return the segments of a name from the first one that somebody may have chosen; at least those of a layer and a variable."""
+    last = max(0, len(name.segments) - 2)
+    first = next((i for i in range(last) if not may_be_automatic(name_of(name.segments[i]), sides.bases)), last)
+    return name.segments[first:]

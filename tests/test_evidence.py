@@ -703,6 +703,29 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         dict.fromkeys(["blocks/0/q/w", "blocks/0/a/w"], AMBIGUOUS),
     ),
+    "a layer of a list of the model around is called as one of such a list in the saved one": (
+        [
+            *(attribute(f"backbone/{each}/w") for each in ("g", "out")),
+            attribute("backbone/blocks/0/w", "net_1/backbone/a/w"),
+            attribute("backbone/blocks/1/w", "net_1/backbone/q/w"),
+            attribute("out/w"),
+            attribute("blocks/0/w", "net_1/q/w"),
+        ],
+        [
+            *(attribute(f"{each}/w") for each in ("g", "out")),
+            attribute("blocks/0/w", "net/a/w"),
+            attribute("blocks/1/w", "net/q/w"),
+            attribute("gone/w"),
+        ],
+        {"automatic": frozenset({"net"})},
+        {
+            "backbone/g/w": AMBIGUOUS,
+            "backbone/out/w": AMBIGUOUS,
+            "out/w": AMBIGUOUS,
+            **{f"{front}blocks/0/w": AMBIGUOUS for front in ("", "backbone/")},
+            "backbone/blocks/1/w": AMBIGUOUS,
+        },
+    ),
     "one layer of an inner model is called as one beside it in the file": (
         [layer("body/head/w"), layer("body/dense_7/w")],
         [layer("head/w"), layer("body/dense/w"), layer("body/dense_1/w")],
