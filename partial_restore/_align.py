@@ -138,15 +138,24 @@ def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
     """Say whether what meets further down speaks against what meets: anything against numbers, as much against a name.
 
     Other tensors for the same variables do not if none has the shape of its variable. Other variables for the same tensors
-    do, whatever their shape: a layer that was made wider is still that layer.
+    do, whatever their shape: a layer that was made wider is still that layer. One layer of a model that both sides have
+    is no part for the whole of the other, if it explains no more of the file.
     """
     if top.pairs <= best.pairs:
+        return False
+    if best.is_told and top.is_of_one and top.sources <= best.sources and _is_shared(top.root, best):
         return False
     if not top.sources & best.sources and not any(are_alike(t, s) for t, s in top.pairs):
         return False
     is_named = top.is_evident or _is_any_said(top.met) or not _is_any_said(best.met)
     is_weighty = len(top.pairs) >= len(best.pairs) or len(top.layers) >= len(best.layers)
     return not best.is_told or (top.is_told and is_named and is_weighty)
+
+
+def _is_shared(root: Root, best: Alignment) -> bool:
+    """Say whether what stands behind the roots that decide, on one side, stands there on the other side as well."""
+    front, back = (part[len(known) :][:1] for part, known in zip(root, best.root, strict=True))
+    return front in best.ours.fronts or back in best.theirs.fronts
 
 
 def _is_any_said(met: Met) -> bool:

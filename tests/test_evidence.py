@@ -726,6 +726,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
             "backbone/blocks/1/w": AMBIGUOUS,
         },
     ),
+    "a layer of an inner model that the file has as well is called as one beside it now": (
+        [called(layer("q/w"), "sequential_1/q/w"), called(layer("v/q/w"), "sequential_1/v/q/w")],
+        [called(layer("q/w"), "sequential/q/w"), called(layer("v/v/w"), "sequential/v/v/w")],
+        {},
+        {"q/w": "q/w", "v/q/w": MISSING},
+    ),
     "one layer of an inner model is called as one beside it in the file": (
         [layer("body/head/w"), layer("body/dense_7/w")],
         [layer("head/w"), layer("body/dense/w"), layer("body/dense_1/w")],
