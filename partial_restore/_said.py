@@ -155,6 +155,7 @@ def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides
     # One may have got its name since, or the file may be the model within: then nobody knows of the others.
     if not found.is_told:
         is_loose = is_loose or any(is_other(t, key) for t, _, key in found.met)
+        is_loose = is_loose or any((unnumbered(key), shape) in deeper for key, shape in _lone(found, sides))
 
     def is_doubtful(t: int, key: Key) -> bool:
         return is_loose or t in spread or is_other(t, key) or is_below(key, wrong)
@@ -192,12 +193,15 @@ def _unmet(found: Alignment, sides: Sides) -> set[tuple[object, tuple[int, ...]]
 
 def _deeper(found: Alignment, sides: Sides) -> set[tuple[Key, tuple[int, ...]]]:
     """Return what stands in a model within either side and meets nothing, without its numbers: the other side may be that model."""
+    return {(unnumbered(key[i:]), shape) for key, shape in _lone(found, sides) for i in range(1, len(key) - 1)}
+
+
+def _lone(found: Alignment, sides: Sides) -> list[tuple[Key, tuple[int, ...]]]:
     met, sources = {t for t, _ in found.pairs}, found.sources
-    lone = [
+    return [
         *((key, sides.targets[t].shape) for t, key in found.ours.rows if t not in met),
         *((key, sides.sources[s].shape) for s, key in found.theirs.rows if s not in sources),
     ]
-    return {(unnumbered(key[i:]), shape) for key, shape in lone for i in range(1, len(key) - 1)}
 
 
 def _replaced(found: Alignment) -> set[int]:

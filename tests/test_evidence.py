@@ -732,6 +732,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"q/w": "q/w", "v/q/w": MISSING},
     ),
+    "a layer beside a model within is numbered as one of the saved model, the rest of which may be in there": (
+        [*map(nameless, ("batch_normalization/w", "sequential/dense/w", "sequential/dense_1/w"))],
+        [*map(nameless, ("batch_normalization/w", "dense/w"))],
+        {},
+        {"batch_normalization/w": AMBIGUOUS, "sequential/dense/w": MISSING, "sequential/dense_1/w": MISSING},
+    ),
     "one layer of an inner model is called as one beside it in the file": (
         [layer("body/head/w"), layer("body/dense_7/w")],
         [layer("head/w"), layer("body/dense/w"), layer("body/dense_1/w")],
