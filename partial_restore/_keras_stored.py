@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeVar
 
+import numpy as np
+
 from partial_restore._keras import automatic_base, family_of, is_layer, is_metric, own_variables
 from partial_restore._keys import AUTOMATIC
 from partial_restore._places import Group, base_of, snake_case
-from partial_restore._types import Layout
+from partial_restore._types import Layout, name_of
 
 T = TypeVar("T")
 _Further = tuple[Group, Group, tuple[bool, ...]]
@@ -200,12 +202,29 @@ def _stored_variables(layer: Any) -> dict[str, Any]:
     except Exception:  # noqa: BLE001  A person's own layer may need a real file.
         return {}
     ids = {id(variable) for variable in own}
-    if not ids.intersection(map(id, store.values())) and len(store) == len(own):
-        return {str(key): variable for key, variable in zip(store, own, strict=True)}  # These are copies of the values.
-    merged = getattr(layer, "_kernel", None) if hasattr(layer, "_kernel") else getattr(layer, "_embeddings", None)
     is_lora = getattr(layer, "lora_enabled", False)
+    if not is_lora and not ids.intersection(map(id, store.values())):
+        return dict(_copied(store, own))
+    merged = getattr(layer, "_kernel", None) if hasattr(layer, "_kernel") else getattr(layer, "_embeddings", None)
     return {
         str(key): value if id(value) in ids else merged
         for key, value in store.items()
         if id(value) in ids or (is_lora and key == "0" and merged is not None)
     }
+
+
+def _copied(store: Mapping[Any, Any], own: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the variables whose values a layer stores copies of, by key: the value tells, where several are equal the name."""
+    values = [np.asarray(variable) for variable in own]
+    same = {str(key): [i for i, value in enumerate(values) if _is_equal(value, copy)] for key, copy in store.items()}
+    times = Counter(i for found in same.values() for i in found)
+    for key, found in same.items():
+        named = [i for i in found if key == name_of(own[i].name.removesuffix(":0")).segments[-1]]
+        decided = found if len(found) == 1 and times[found[0]] == 1 else named
+        if len(decided) == 1:
+            yield key, own[decided[0]]
+
+
+def _is_equal(value: np.ndarray[Any, Any], copy: Any) -> bool:
+    stored = np.asarray(copy)
+    return stored.shape == value.shape and stored.tobytes() == value.tobytes()

@@ -51,6 +51,7 @@ HALVES = ("forward_", "backward_")
 """What the names of the layers in a bidirectional one begin with."""
 
 _NUMBERED = re.compile(r"(.+)_(\d+)")
+_UNNAMED = re.compile(r"[Vv]ariable(_\d+)?")
 _MOST_NUMBER = 10**6
 """No class has so many layers."""
 _PLACE = re.compile(r"(\d+) of (\d+)")
@@ -91,6 +92,11 @@ def uniquified(names: Iterable[Name]) -> set[str]:
         for segment in siblings
         if (numbered := _NUMBERED.fullmatch(segment)) and numbered[1] in siblings
     }
+
+
+def is_own_name(last: str) -> bool:
+    """Say whether a variable was given its name: if not, Keras 3 numbers it as ``variable_1``."""
+    return _UNNAMED.fullmatch(last) is None
 
 
 def counted_from_zero(words: Collection[str]) -> frozenset[str]:

@@ -852,3 +852,112 @@ def test_places_of_weights_without_names_count_among_as_many(
     report = pr.restore_subset(model, path, exclude=places)
 
     assert {each.name for each in report.initialized} == set(places)
+
+
+class _Affine(keras.layers.Layer):  # type: ignore[misc]
+    """A layer with weights without names, in attributes."""
+
+    def __init__(self, attributes: tuple[str, ...], **options: Any) -> None:
+        super().__init__(**options)
+        self.attributes = attributes
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        for attribute in self.attributes:
+            setattr(self, attribute, self.add_weight(shape=shape[-1:], initializer="random_normal"))
+
+    def call(self, inputs: Any) -> Any:
+        return sum((inputs * getattr(self, attribute) for attribute in self.attributes), 0.0)
+
+
+def affine(*layers: tuple[str, ...]) -> keras.Model:
+    return keras.Sequential([keras.Input([4]), *(_Affine(each, name=f"at{i}") for i, each in enumerate(layers))])
+
+
+def arrays(model: keras.Model, folder: Path) -> Path:
+    np.savez(folder / "model.npz", **{variable.path: variable.numpy() for variable in model.variables})
+    return folder / "model.npz"
+
+
+ANY: dict[str, Save] = {"legacy": legacy, "arrays": arrays, "weights_h5": weights_h5, "archive": keras_archive}
+
+
+@pytest.mark.parametrize("save", [legacy, weights_h5, keras_archive])
+def test_weights_that_keras_3_numbers_are_restored_built_later(save: Save, tmp_path: Path) -> None:
+    path = save(saved := affine(("scale", "offset"), ("scale", "offset")), tmp_path)
+    model = affine(("scale", "offset"), ("scale", "offset"))
+
+    pr.restore_subset(model, path, strict=True)
+
+    for ours, theirs in zip(model.weights, saved.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+MORE = [("gate", "scale", "offset"), ("scale", "gate", "offset")]
+
+
+@pytest.mark.parametrize("more", MORE)
+@pytest.mark.parametrize("is_less", [False, True])
+@pytest.mark.parametrize("save", ANY.values(), ids=ANY)
+def test_weights_that_keras_3_numbers_are_no_names(
+    save: Save, more: tuple[str, ...], *, is_less: bool, tmp_path: Path
+) -> None:
+    less = ("scale", "offset")
+    saved, model = affine(more if is_less else less, less), affine(less if is_less else more, less)
+    undecided = [f"at0/{each}" for each in model.layers[0].attributes]
+    path = save(saved, tmp_path)
+
+    with pytest.raises(pr.AmbiguousError) as error:
+        pr.restore_subset(model, path)
+
+    assert set(error.value.names) >= set(undecided)
+
+
+class _Storing(keras.layers.Layer):  # type: ignore[misc]
+    """A layer that stores copies of its weights itself, in another order than it has them."""
+
+    def __init__(self, keys: dict[str, str], *, is_equal: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self.keys, self.is_equal = keys, is_equal
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        start = "zeros" if self.is_equal else "random_normal"
+        self.scale, self.offset = (
+            self.add_weight(shape=shape[-1:], name=name, initializer=start) for name in ("scale", "offset")
+        )
+
+    def call(self, inputs: Any) -> Any:
+        return inputs * self.scale + self.offset
+
+    def save_own_variables(self, store: Any) -> None:
+        for attribute, key in self.keys.items():
+            store[key] = getattr(self, attribute).numpy()
+
+
+def storing(keys: dict[str, str], *, is_equal: bool) -> keras.Model:
+    return keras.Sequential([keras.Input([4]), _Storing(keys, is_equal=is_equal, name="at"), keras.layers.Dense(2)])
+
+
+KEYS = [
+    {"offset": "offset", "scale": "scale"},
+    {"offset": "0", "scale": "1"},
+    {"offset": "shift", "scale": "factor"},
+    {"offset": "a", "scale": "b"},
+]
+
+
+@pytest.mark.parametrize("keys", KEYS, ids=lambda keys: keys["offset"])
+@pytest.mark.parametrize("is_equal", [False, True])
+@pytest.mark.parametrize("save", [weights_h5, keras_archive, shards])
+def test_what_a_layer_stores_itself_goes_where_it_came_from(
+    save: Save, keys: dict[str, str], *, is_equal: bool, tmp_path: Path
+) -> None:
+    saved, model = storing(keys, is_equal=False), storing(keys, is_equal=is_equal)
+
+    report = pr.restore_subset(model, save(saved, tmp_path))
+
+    found = {name: getattr(model.layers[0], name).numpy() for name in keys}
+    if is_equal and keys != KEYS[0]:
+        assert {each.name for each in report.initialized} == {"at/scale", "at/offset"}
+    else:
+        for name, value in found.items():
+            np.testing.assert_array_equal(value, getattr(saved.layers[0], name))

@@ -13,6 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
+from partial_restore._keys import is_own_name
 from partial_restore._layer_names import without_cudnn
 from partial_restore._optimizers import Called, family_of, kind_of
 from partial_restore._sources._configs import chains_in, names_in_full
@@ -141,7 +142,11 @@ def _named(place: int, layer: str, weight: str, path: str) -> _Weight:
     else:
         names = [[layer, *_below(parts, layer.split("/"))]]
     made = tuple(
-        Name((_renewed(first), *rest), (*(False for _ in rest), True), (("", place), *(None for _ in rest)))
+        Name(
+            (_renewed(first), *rest),
+            (*(False for _ in rest), is_own_name(rest[-1])),
+            (("", place), *(None for _ in rest)),
+        )
         for first, *rest in names
     )
     is_theano = bool(old) and not weight.endswith(":0")
