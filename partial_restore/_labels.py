@@ -67,9 +67,10 @@ def _more(nodes: Sequence[Node], leaf: int, read: Read) -> int:
     return len((nodes[leaf].full_name or "").split("/")) - len(below)
 
 
-def _home(path: Path) -> int:
-    """Return the node of the last layer list on a path."""
-    return path[path.members[-1] - 1].node if path.members[-1] else 0
+def _home(path: Path, depth: int = 0) -> int:
+    """Return the node of a layer list on a path: of the last one, or of one counted from the first."""
+    member = path.members[depth - 1]
+    return path[member - 1].node if member else 0
 
 
 def _honest_stems(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[str]:
@@ -124,13 +125,21 @@ def derived_labels(nodes: Sequence[Node], told: Collection[int], read: Read) -> 
 def _members(nodes: Sequence[Node], read: Read) -> dict[int, dict[int, list[list[str]]]]:
     """Return for each layer list its members, each with the stems of the full names of what lies below it.
 
-    What lies in a list further below speaks for the member of that one.
+    What lies in a list further below speaks for the member of that one, unless all of that, two members or more, has one
+    stem: then it is the scope of what is around that list.
     """
     found: dict[int, dict[int, list[list[str]]]] = defaultdict(lambda: defaultdict(list))
-    for leaf, path in read.items():
-        if path.members:
-            found[_home(path)][path[path.members[-1]].node].append((nodes[leaf].full_name or "").split("/")[:-1])
+    inner = [(path, (nodes[leaf].full_name or "").split("/")[:-1], len(path.members)) for leaf, path in read.items()]
+    while inner := [each for each in inner if each[2]]:
+        for path, stem, depth in inner:
+            found[_home(path, depth)][path[path.members[depth - 1]].node].append(stem)
+        inner = [(path, stem, depth - 1) for path, stem, depth in inner if _is_silent(found[_home(path, depth)])]
     return found
+
+
+def _is_silent(members: Mapping[int, list[list[str]]]) -> bool:
+    """Say whether the stems of several members do not tell them apart."""
+    return len(members) > 1 and len({tuple(stem) for stems in members.values() for stem in stems}) == 1
 
 
 def _by_scope(unread: Mapping[int, list[list[str]]], members: Mapping[int, list[list[str]]]) -> dict[int, str]:

@@ -422,3 +422,40 @@ def test_a_layer_beside_a_table_is_undecidable_among_more(tmp_path: Path) -> Non
     with pytest.raises(pr.AmbiguousError) as caught:
         pr.restore_subset(words_and_numbers(7, more=True), saved(tmp_path, words_and_numbers(5)), exclude="head")
     assert {"normalize/mean", "more/mean"} <= set(caught.value.names)
+
+
+class _Block(keras.layers.Layer):  # type: ignore[misc]
+    """A block without ``build``: Keras records ``p/kernel`` for either of its layers, without their names."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.net = keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(4)])
+
+    def call(self, inputs: Any) -> Any:
+        return inputs + self.net(inputs)
+
+
+def blocks(names: str, *, is_sequential: bool) -> keras.Model:
+    layers = [*map(_Block, names), keras.layers.Dense(2, name="head")]
+    if is_sequential:
+        return keras.Sequential([keras.Input([4]), *layers])
+    outputs = inputs = keras.Input([4])
+    for layer in layers:
+        outputs = layer(outputs)
+    return keras.Model(inputs, outputs)
+
+
+@pytest.mark.parametrize("is_sequential", [False, True])
+@pytest.mark.parametrize("names", ["pq qp", "pq qx", "pq xq", "pqr qrx", "pq rs", "pq xpq"])
+def test_named_blocks_of_unnamed_layers_do_not_move(names: str, *, is_sequential: bool, tmp_path: Path) -> None:
+    theirs, ours = names.split()
+    source, target = (blocks(each, is_sequential=is_sequential) for each in (theirs, ours))
+    before = {each: target.get_layer(each).get_weights() for each in ours}
+
+    report = pr.restore_subset(target, saved(tmp_path, source))
+
+    assert {each.name.split("/")[0] for each in report.loaded} == {"head", *(set(ours) & set(theirs))}
+    for each in ours:
+        expected = source.get_layer(each).get_weights() if each in theirs else before[each]
+        for value, right in zip(target.get_layer(each).get_weights(), expected, strict=True):
+            np.testing.assert_array_equal(value, right)
