@@ -870,7 +870,8 @@ class _Affine(keras.layers.Layer):  # type: ignore[misc]
 
 
 def affine(*layers: tuple[str, ...]) -> keras.Model:
-    return keras.Sequential([keras.Input([4]), *(_Affine(each, name=f"at{i}") for i, each in enumerate(layers))])
+    members = [_Affine(each, name=f"at{i}") for i, each in enumerate(layers)]
+    return keras.Sequential([keras.Input([4]), *members, keras.layers.Dense(2, name="head")])
 
 
 def arrays(model: keras.Model, folder: Path) -> Path:
@@ -908,8 +909,9 @@ def test_weights_that_keras_3_numbers_are_no_names(
 
     with pytest.raises(pr.AmbiguousError) as error:
         pr.restore_subset(model, path)
+    report = pr.restore_subset(model, path, exclude=error.value.names)
 
-    assert set(error.value.names) >= set(undecided)
+    assert not {each.name for each in report.loaded} & set(undecided)
 
 
 class _Storing(keras.layers.Layer):  # type: ignore[misc]
@@ -947,7 +949,7 @@ KEYS = [
 
 @pytest.mark.parametrize("keys", KEYS, ids=lambda keys: keys["offset"])
 @pytest.mark.parametrize("is_equal", [False, True])
-@pytest.mark.parametrize("save", [weights_h5, keras_archive, shards])
+@pytest.mark.parametrize("save", [weights_h5, keras_archive, *SHARDED])
 def test_what_a_layer_stores_itself_goes_where_it_came_from(
     save: Save, keys: dict[str, str], *, is_equal: bool, tmp_path: Path
 ) -> None:

@@ -270,7 +270,7 @@ def written(model: Any, path: Path) -> str:
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 def test_an_old_network_without_names_loads_below_a_new_head_and_back(tmp_path: Path, ending: str) -> None:
     old, new, other = convolutions(), convolutions(), convolutions()
-    whole = keras.Sequential([new, Layers.Dense(5)])
+    whole = keras.Sequential([Layers.Input([9, 9, 1]), new, Layers.Dense(5)])
     report = pr.restore_subset(whole, written(old, tmp_path / f"old{ending}"))
     assert_weights_same(new, old)
     assert {item.name.partition("/")[2] for item in report.initialized} == {"kernel", "bias"}
