@@ -133,7 +133,8 @@ def _members(nodes: Sequence[Node], read: Read) -> dict[int, dict[int, list[list
     while inner := [each for each in inner if each[2]]:
         for path, stem, depth in inner:
             found[_home(path, depth)][path[path.members[depth - 1]].node].append(stem)
-        inner = [(path, stem, depth - 1) for path, stem, depth in inner if _is_silent(found[_home(path, depth)])]
+        silent = {home for home, members in found.items() if _is_silent(members)}
+        inner = [(path, stem, depth - 1) for path, stem, depth in inner if _home(path, depth) in silent]
     return found
 
 
