@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -214,17 +215,27 @@ def _stored_variables(layer: Any) -> dict[str, Any]:
 
 
 def _copied(store: Mapping[Any, Any], own: Sequence[Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the variables whose values a layer stores copies of, by key: the value tells, where several are equal the name."""
+    """Yield the variables whose values a layer stores copies of, by key: the value tells, where several are equal the name.
+
+    What is as it was when it is transposed, as zeros are, may be transposed in the file.
+    """
     values = [np.asarray(variable) for variable in own]
     same = {str(key): [i for i, value in enumerate(values) if _is_equal(value, copy)] for key, copy in store.items()}
     times = Counter(i for found in same.values() for i in found)
     for key, found in same.items():
         named = [i for i in found if key == name_of(own[i].name.removesuffix(":0")).segments[-1]]
         decided = found if len(found) == 1 and times[found[0]] == 1 else named
-        if len(decided) == 1:
+        if len(decided) == 1 and not _is_symmetric(values[decided[0]]):
             yield key, own[decided[0]]
 
 
 def _is_equal(value: np.ndarray[Any, Any], copy: Any) -> bool:
     stored = np.asarray(copy)
     return stored.shape == value.shape and stored.tobytes() == value.tobytes()
+
+
+def _is_symmetric(value: np.ndarray[Any, Any]) -> bool:
+    axes = itertools.combinations(range(value.ndim), 2)
+    return any(
+        value.shape[i] == value.shape[j] > 1 and np.array_equal(value, np.swapaxes(value, i, j)) for i, j in axes
+    )

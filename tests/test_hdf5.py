@@ -963,3 +963,31 @@ def test_what_a_layer_stores_itself_goes_where_it_came_from(
     else:
         for name, value in found.items():
             np.testing.assert_array_equal(value, getattr(saved.layers[0], name))
+
+
+class _Transposing(keras.layers.Layer):  # type: ignore[misc]
+    """A layer that stores its kernel transposed."""
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        self.kernel = self.add_weight(shape=(shape[-1], shape[-1]), name="kernel", initializer="zeros")
+
+    def call(self, inputs: Any) -> Any:
+        return inputs @ self.kernel
+
+    def save_own_variables(self, store: Any) -> None:
+        store["kernel"] = self.kernel.numpy().T
+
+
+@pytest.mark.parametrize("save", [weights_h5, keras_archive])
+def test_what_a_layer_may_store_transposed_is_left(save: Save, tmp_path: Path) -> None:
+    def model() -> keras.Model:
+        return keras.Sequential([keras.Input([4]), _Transposing(name="at"), keras.layers.Dense(2, name="head")])
+
+    for value in (np.zeros([4, 4]), np.eye(4), np.arange(16.0).reshape([4, 4])):
+        target = model()
+        target.layers[0].kernel.assign(value)
+
+        report = pr.restore_subset(target, save(randomized(model()), tmp_path))
+
+        assert {each.name for each in report.initialized} == {"at/kernel"}
+        np.testing.assert_array_equal(target.layers[0].kernel, value)
