@@ -143,7 +143,7 @@ def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
     """
     if top.pairs <= best.pairs:
         return False
-    if best.is_told and top.is_of_one and top.sources <= best.sources and _is_shared(top.root, best):
+    if best.is_told and top.is_of_one and top.sources <= best.sources and _is_on_both_sides(top.root, best):
         return False
     if not top.sources & best.sources and not any(are_alike(t, s) for t, s in top.pairs):
         return False
@@ -152,7 +152,7 @@ def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
     return not best.is_told or (top.is_told and is_named and is_weighty)
 
 
-def _is_shared(root: Root, best: Alignment) -> bool:
+def _is_on_both_sides(root: Root, best: Alignment) -> bool:
     """Say whether what stands behind the roots that decide, on one side, stands there on the other side as well."""
     front, back = (part[len(known) :][:1] for part, known in zip(root, best.root, strict=True))
     return front in best.ours.fronts or back in best.theirs.fronts
