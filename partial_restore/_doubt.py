@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from partial_restore._cast import is_castable
-from partial_restore._keys import AUTOMATIC, VARIABLES
-from partial_restore._types import Entry, Match, Outcome
+from partial_restore._keys import AUTOMATIC, VARIABLES, WRAPPED, may_be_automatic
+from partial_restore._types import Entry, Match, Name, Outcome
 
 NUMBERED = "same number, of as many"
 """The reason of a match by a number only."""
@@ -92,7 +92,7 @@ def _doubt(match: Match, layers: _Layers) -> str:
         return f"its layer has other variables: {wrong.target.name} is {wrong.source.dtype} in the checkpoint"
     if len(wrong.source.shape) != len(wrong.target.shape):
         return f"its layer is another one: {wrong.target.name} has other dimensions"
-    if match.reason == NUMBERED:
+    if match.reason == NUMBERED and not _is_wrapped_by_name(match.target.called, source.called):
         return f"its layer is known by a number only, and {wrong.target.name} has another shape"
     return ""
 
@@ -118,6 +118,13 @@ def _is_of_another_kind(target: Entry, source: Entry) -> bool:
 def _is_of_another_class(target: Entry, source: Entry) -> bool:
     """Say whether both layers are of classes of Keras, and not of one."""
     return source.layer != target.layer and {source.layer, target.layer} <= AUTOMATIC
+
+
+def _is_wrapped_by_name(target: Name, source: Name) -> bool:
+    """Say whether both are of the one layer in a wrapper that was named: it needs no name of its own."""
+    ours, theirs = target.segments, source.segments
+    is_wrapped = len(ours) > 2 and ours[-2] in WRAPPED and ours[-3:-2] == theirs[-3:-2]
+    return is_wrapped and not may_be_automatic(target, AUTOMATIC)
 
 
 def _lacking(matches: Sequence[Match]) -> Mapping[_Layer, Collection[str]]:

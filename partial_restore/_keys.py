@@ -43,6 +43,9 @@ CONTAINER = "container"
 VARIABLES = "vars"
 """Under this segment Keras 3 stores the variables of one layer, numbered."""
 
+WRAPPED = ("cell", "layer")
+"""Attributes under which a recurrent layer and a wrapper keep the layer within."""
+
 _SAME = {"model": "functional"}
 """What Keras 3 numbers with another word than Keras 2."""
 

@@ -6,13 +6,10 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from partial_restore._keys import is_own_name
+from partial_restore._keys import WRAPPED, is_own_name
 from partial_restore._names import member_place, raw_name
 from partial_restore._nodes import TRANSPARENT, Node, Path, Step, is_hidden, paths_of
 from partial_restore._types import Entry, Name
-
-_WRAPPED = ("cell", "layer")
-"""Attributes under which a recurrent layer and a wrapper keep the layer within."""
 
 
 def layer_names(
@@ -64,7 +61,7 @@ def _flat(path: Path, nodes: Sequence[Node], own: str, keeps: str, *, is_placed:
 
 def _open(steps: Sequence[int], path: Path) -> list[int]:
     """Return the steps but those to what a layer wraps."""
-    return [i for i in steps if path[i].segment not in _WRAPPED]
+    return [i for i in steps if path[i].segment not in WRAPPED]
 
 
 def _labels_of(step: Step, nodes: Sequence[Node]) -> Sequence[str]:

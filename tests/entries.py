@@ -35,6 +35,11 @@ def layer(text: str, *more_paths: str, shape: tuple[int, ...] = (2,)) -> Entry:
     return _entry(text, paths, paths[:1], shape, "float32")
 
 
+def wrapped(wrapper: str, weight: str, shape: tuple[int, ...] = (2,)) -> Entry:
+    """A variable of the unnamed layer in a wrapper, as a model has it that is matched by the names of layers alone."""
+    return layer(f"{wrapper}/dense/{weight}", shape=shape)._replace(shown=(name_of(f"{wrapper}/layer/{weight}"),))
+
+
 def placed(text: str, place: int) -> Entry:
     """A variable of a layer of which the place in the list of its model is known."""
     name = _of_layer(text)

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from entries import attribute, layer, mixed, placed, tensor, variable
+from entries import attribute, layer, mixed, placed, tensor, variable, wrapped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -355,6 +355,21 @@ TABLE = {
         [layer("d/kernel", shape=(4, 4)), layer("d/bias")],
         {},
         {"d/kernel": MISMATCHED, "d/bias": "d/bias"},
+    ),
+    "a wrapper with a name names what it wraps": (
+        [wrapped("fc", "kernel", shape=(4, 3)), wrapped("fc", "bias")],
+        [layer("fc/dense/kernel", shape=(4, 4)), layer("fc/dense/bias")],
+        {},
+        {"fc/layer/kernel": MISMATCHED, "fc/layer/bias": "fc/dense/bias"},
+    ),
+    "a wrapper with a number names nothing": (
+        [wrapped("time_distributed", "kernel", shape=(4, 3)), wrapped("time_distributed", "bias"), layer("other/w")],
+        [layer("time_distributed/dense/kernel", shape=(4, 4)), layer("time_distributed/dense/bias"), layer("other/w")],
+        {},
+        {
+            **dict.fromkeys(["time_distributed/layer/kernel", "time_distributed/layer/bias"], MISMATCHED),
+            "other/w": "other/w",
+        },
     ),
     "rename a prefix": (
         [layer("a/w")],
