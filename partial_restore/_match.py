@@ -67,7 +67,7 @@ def pair(
             nameless[entry.shape].append(s)
     rules = {s: rule.rule for s, rule in enumerate(renamed) if rule}
     roots = dict.fromkeys((*by_path.roots, *by_given.roots, *by_op.roots))
-    short = _but_unsure(but_short(_but_elsewhere(by_op, by_path, unplaced), by_path), unsure)
+    short = _but_unsure(but_short(_but_elsewhere(by_op, by_path, unplaced, sides), by_path), unsure)
     return Pairing(filled(settled, claims, short), rules, nameless, tuple(roots), by_path.copies)
 
 
@@ -117,7 +117,7 @@ def _but_moved(
         is_led = led.get(s) == {t} and s not in by_path.replaced
         return not is_led and (s in by_path.told or not _is_in_such_list(sides, t, s))
 
-    given = _but_elsewhere(by_given, by_path, unplaced)
+    given = _but_elsewhere(by_given, by_path, unplaced, sides)
     return [claim.opened() if has_moved(claim) else claim for claim in given]
 
 
@@ -143,7 +143,7 @@ def _is_in_such_list(sides: Sides, t: int, s: int) -> bool:
     return lists[0][-depth:] == lists[1][-depth:] and any(map(str.isdecimal, ours))
 
 
-def _but_elsewhere(said: Said, by_path: Said, unplaced: Collection[int]) -> Sequence[Claim]:
+def _but_elsewhere(said: Said, by_path: Said, unplaced: Collection[int], sides: Sides) -> Sequence[Claim]:
     """Leave undecided a given name that may as well be a path, and leads to another variable then.
 
     The model around a saved one may have a layer of its own that is called as one of that.
@@ -156,12 +156,20 @@ def _but_elsewhere(said: Said, by_path: Said, unplaced: Collection[int]) -> Sequ
         leading[t].add(s)
 
     def is_elsewhere(claim: Claim) -> bool:
-        if claim.kind == "ops" and leading.get(claim.target, set()) - {claim.source}:
+        t, s = claim.target, claim.source
+        if claim.kind == "ops" and (leading[t] - {s} or (s in leading[t] and _is_at_its_path(sides, t, s))):
             return True
-        may_be_path = claim.source in unplaced or claim.kind == "ops"
-        return may_be_path and bool(led.get(claim.source, set()) - {claim.target})
+        may_be_path = s in unplaced or claim.kind == "ops"
+        return may_be_path and bool(led.get(s, set()) - {t})
 
     return [claim.opened() if claim.grade is Grade.NAMED and is_elsewhere(claim) else claim for claim in said.claims]
+
+
+def _is_at_its_path(sides: Sides, t: int, s: int) -> bool:
+    """Say whether a variable and a tensor have a path in common, so that a short name says nothing more."""
+    return not {path.segments for path in sides.targets[t].paths}.isdisjoint(
+        path.segments for path in sides.sources[s].paths
+    )
 
 
 def _led(by_path: Said) -> Mapping[int, set[int]]:

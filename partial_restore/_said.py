@@ -71,7 +71,8 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
         either = {pair for each in found for pair in each.pairs}
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in either)
         replaced = frozenset().union(*map(_replaced, found))
-        return Said(claims, told=told, open=_alike(either, sides), replaced=replaced, unsure=unsure)
+        wrapped = _wrapped(found)
+        return Said(claims, told=told, open=_alike(either, sides), replaced=replaced, unsure=unsure, wrapped=wrapped)
     best = found[0]
     moved = reordered(best.ours, best.theirs)
     copies = _copies(best.met, sides)
@@ -92,10 +93,15 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
         best.pairs,
         unsure,
         {s: t for t, s, key in best.met if not is_said(key) and _is_of_named_layer(key)},
-        best.ours.entries if best.root[1] else (),
+        _wrapped([best]),
         copies,
         best.root[0],
     )
+
+
+def _wrapped(found: Sequence[Alignment]) -> Collection[int]:
+    """Return the variables in the inner model, or models, that the saved one may be now; none if it may be no inner one."""
+    return frozenset().union(*(each.ours.entries for each in found)) if all(each.root[1] for each in found) else ()
 
 
 def _rows(kind: Kind, sides: Sides) -> tuple[list[Row], list[Row]]:

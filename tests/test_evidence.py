@@ -1034,6 +1034,30 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"mid/a/w": AMBIGUOUS, "low/a/w": AMBIGUOUS, "b/w": "b/w"},
     ),
+    "a short name that says no more than an open path": (
+        [
+            *(short(f"backbone/{name}", name) for name in ("a/w", "out/w")),
+            short("backbone/head/head/w", "head/head/w"),
+            *(short(name, name) for name in ("head/w", "a/w")),
+        ],
+        [array("head/w"), array("out/w"), array("a/w")],
+        {},
+        {
+            **dict.fromkeys(["backbone/a/w", "head/w", "a/w"], AMBIGUOUS),
+            "backbone/out/w": "out/w",
+            "backbone/head/head/w": MISSING,
+        },
+    ),
+    "a given name beside both models that the saved one may be": (
+        [
+            attribute("heads/backbone/new/out/w", "net_1/backbone/net/out/w"),
+            attribute("heads/backbone/out/w", "net_1/backbone/out/w"),
+            attribute("heads/q/w", "net_1/q/w"),
+        ],
+        [attribute("model/out/w"), attribute("model/out/w")._replace(key="q", paths=(), given=(name_of("net/q/w"),))],
+        {},
+        dict.fromkeys(["heads/backbone/new/out/w", "heads/backbone/out/w", "heads/q/w"], AMBIGUOUS),
+    ),
     "a short name does not take what has a full one": (
         [short("mid/a/w", "a/w"), short("a/w", "a/w")],
         [op("a/w")],
