@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import tensorflow as tf
 from safetensors.numpy import save_file
 
 import partial_restore as pr
-from partial_restore._sources import _extents, _hdf5, _npz, _safetensors, open_source
+from partial_restore._sources import _extents, _files, _hdf5, _npz, _safetensors, open_source
 
 Values = dict[str, np.ndarray[Any, Any]]
 DTYPES = [
@@ -88,9 +89,8 @@ def test_values_are_those_of_the_file(
 ) -> None:
     write, values = FILES[name]
     write(f"{tmp_path}/file", values)
-    if not is_read_directly:
-        for module in (_extents, _hdf5):
-            monkeypatch.setattr(module, "is_local", lambda _: False)
+    if not is_read_directly and name != "safetensors":
+        monkeypatch.setattr(_extents.Places, "of", lambda _self, keys, _find: [None for _ in keys])
     source = open_source(f"{tmp_path}/file")
     keys = {key: key.removeprefix("layers/").removesuffix("/vars/0") for key in (entry.key for entry in source.entries)}
     assert set(keys.values()) == set(values)
@@ -182,7 +182,6 @@ def test_places_are_found_out_once_for_one_state_of_the_file(tmp_path: Path) -> 
         return {key: _extents.Extent(int(key), (1,), "int8") for key in keys}
 
     places = _extents.Places(str(path))
-    assert places.of(["1"], find) == [None]
     path.write_bytes(b"ab")
     for _ in range(2):
         assert [extent.offset for extent in places.of(["1", "0"], find) if extent] == [1, 0]
@@ -190,6 +189,32 @@ def test_places_are_found_out_once_for_one_state_of_the_file(tmp_path: Path) -> 
     path.write_bytes(b"abc")
     places.of(["0"], find)
     assert asked == ["1", "0", "0"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_only_tensorflow_can_open_is_read_as_directly(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its values are those of the file, and no more of it is read than is wanted."""
+    write, values = FILES[name]
+    with tempfile.TemporaryDirectory() as folder:
+        write(f"{folder}/file", values)
+        tf.io.gfile.copy(f"{folder}/file", f"ram://{name}", overwrite=True)
+    source = open_source(f"ram://{name}")
+    for key in (entry.key for entry in source.entries):
+        expected = values[key.removeprefix("layers/").removesuffix("/vars/0")]
+        source.check([key])
+        np.testing.assert_array_equal(source.read([key])[0].numpy(), expected)
+    read: list[int] = []
+    read_at = _files._Remote._read_at
+
+    def noted(self: Any, position: int, size: int) -> bytes:
+        data = read_at(self, position, size)
+        read.append(len(data))
+        return data
+
+    monkeypatch.setattr(_files._Remote, "_read_at", noted)
+    wanted = next(entry for entry in source.entries if "large" in entry.key)
+    source.read([wanted.key])
+    assert ("chunks" in name) or ("compressed" in name) or sum(read) == wanted.nbytes
 
 
 @pytest.mark.parametrize("write", [npz, hdf5, lambda path, values: save_file(values, path)])

@@ -17,7 +17,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleHeaderProto
 
-from partial_restore._sources._extents import Extent, is_local, read_extents
+from partial_restore._sources._extents import Extent, read_extents
+from partial_restore._sources._files import stamp_of
 
 _FOOTER = struct.Struct("<40sQ")
 _MAGIC = 0xDB4775248B80FB57
@@ -63,8 +64,7 @@ class Bundle:
     def _now(self) -> Mapping[str, tuple[int, ...]]:
         """Return what changes if a file is written or replaced."""
         paths = [f"{self._prefix}.index", *glob.glob(f"{glob.escape(self._prefix)}.data-?????-of-?????")]
-        found = [(path, os.stat(path)) for path in paths if is_local(path)]
-        return {path: (each.st_dev, each.st_ino, each.st_size, each.st_mtime_ns) for path, each in found}
+        return {path: stamp_of(path) for path in paths if os.path.isfile(path)}
 
     @cached_property
     def _table(self) -> Mapping[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""Values that lie in one piece in a local file, read straight into the memory of fresh tensors.
+"""Values that lie in one piece in a file, read straight into the memory of fresh tensors.
 
 No copy is made in between and no lock of a library is held, so that several threads read at once; and TensorFlow hands out
 memory again that was just freed, which costs a small part of what memory does that is touched for the first time.
@@ -9,16 +9,15 @@ from __future__ import annotations
 import math
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import RawIOBase
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-_MOST_AT_ONCE = 2**30
-"""Bytes of one read: Linux does not give more than 2 GiB."""
+from partial_restore._sources._files import stamp_of, unbuffered
 
 _TOO_SHORT = "the file ends before the {} bytes from {}"
 
@@ -57,7 +56,7 @@ class Extent:
 
 
 class Places:
-    """Where the values of a local file lie, found out once as long as the file stays the same one, with nothing written."""
+    """Where the values of a file lie, found out once as long as the file stays the same one, with nothing written."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -67,10 +66,7 @@ class Places:
         self, keys: Sequence[str], find: Callable[[Sequence[str]], Mapping[str, Extent | None]]
     ) -> list[Extent | None]:
         """Return where each value lies, or None for those that only the library of the format can read."""
-        if not is_local(self._path):
-            return [None] * len(keys)
-        status = os.stat(self._path)
-        stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        stamp = stamp_of(self._path)
         found = self._known[1] if self._known[0] == stamp else {}
         if missing := [key for key in keys if key not in found]:
             found = {**found, **find(missing)}
@@ -78,20 +74,15 @@ class Places:
         return [found[key] for key in keys]
 
 
-def is_local(path: str) -> bool:
-    """Say whether the operating system can read at any place of the file."""
-    return os.path.isfile(path) and hasattr(os, "preadv")
-
-
 def read_extents(path: str, extents: Sequence[Extent]) -> list[tf.Tensor]:
-    """Return the values of a local file, in their order; to be called where ops run eagerly on the CPU.
+    """Return the values of a file, in their order; to be called where ops run eagerly on the CPU.
 
     Raises:
         OSError: The file ends before the value does, or the value has another checksum.
     """
     if not extents:
         return []
-    with _descriptor(path) as file:
+    with unbuffered(path) as file:
         return [_read(file, extent) for extent in extents]
 
 
@@ -106,8 +97,8 @@ def check_extents(path: str, extents: Sequence[Extent]) -> None:
     if not extents:
         return
     buffer = memoryview(bytearray(_CHECKED_AT_ONCE))
-    with _descriptor(path) as file:
-        size = os.fstat(file).st_size
+    with unbuffered(path) as file:
+        size = file.seek(0, os.SEEK_END)
         for extent in extents:
             if extent.offset + extent.nbytes > size:
                 raise OSError(_TOO_SHORT.format(extent.nbytes, extent.offset))
@@ -115,16 +106,7 @@ def check_extents(path: str, extents: Sequence[Extent]) -> None:
                 _refuse_other(extent, _read_through(file, buffer, extent))
 
 
-@contextmanager
-def _descriptor(path: str) -> Iterator[int]:
-    file = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    try:
-        yield file
-    finally:
-        os.close(file)
-
-
-def _read(file: int, extent: Extent) -> tf.Tensor:
+def _read(file: RawIOBase, extent: Extent) -> tf.Tensor:
     value, array = _memory_for(extent.shape, tf.dtypes.as_dtype(extent.dtype))
     _refuse_other(extent, _fill(file, memoryview(array.reshape(-1).view(np.uint8)), extent))
     return tf.convert_to_tensor(value)
@@ -146,18 +128,17 @@ def _refuse_other(extent: Extent, crc: int) -> None:
         raise OSError(f"bad CRC-32 of the {extent.nbytes} bytes from {extent.offset}")
 
 
-def _fill(file: int, memory: memoryview, extent: Extent) -> int:
+def _fill(file: RawIOBase, memory: memoryview, extent: Extent) -> int:
     """Fill the memory from the file and return the checksum, if one is wanted."""
-    crc = extent.start
-    step = _MOST_AT_ONCE if extent.crc is None else _CHECKED_AT_ONCE
-    for at in range(0, memory.nbytes, step):
+    crc, step = extent.start, memory.nbytes if extent.crc is None else _CHECKED_AT_ONCE
+    for at in range(0, memory.nbytes, max(1, step)):
         piece = memory[at : at + step]
         _read_piece(file, piece, extent, at)
         crc = crc if extent.crc is None else zlib.crc32(piece, crc)
     return crc
 
 
-def _read_through(file: int, buffer: memoryview, extent: Extent) -> int:
+def _read_through(file: RawIOBase, buffer: memoryview, extent: Extent) -> int:
     """Return the checksum of a value, of which the buffer holds a piece at a time."""
     crc = extent.start
     for at in range(0, extent.nbytes, buffer.nbytes):
@@ -167,9 +148,10 @@ def _read_through(file: int, buffer: memoryview, extent: Extent) -> int:
     return crc
 
 
-def _read_piece(file: int, piece: memoryview, extent: Extent, at: int) -> None:
+def _read_piece(file: RawIOBase, piece: memoryview, extent: Extent, at: int) -> None:
+    file.seek(extent.offset + at)
     while piece.nbytes:
-        count = os.preadv(file, [piece], extent.offset + at)
+        count = file.readinto(piece)
         if not count:
             raise OSError(_TOO_SHORT.format(extent.nbytes, extent.offset))
-        piece, at = piece[count:], at + count
+        piece = piece[count:]

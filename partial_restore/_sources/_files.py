@@ -11,6 +11,9 @@ from typing import Any, BinaryIO, cast
 import tensorflow as tf
 
 _BUFFER = 2**20
+_MOST_AT_ONCE = 2**24
+"""Bytes of one read of what only TensorFlow can open: it gives them in memory of its own."""
+
 _LOCAL_HEADER = 30
 
 
@@ -36,6 +39,20 @@ def opened(path: str) -> BinaryIO:
     if os.path.isfile(path):
         return open(path, "rb")
     return cast("BinaryIO", io.BufferedReader(_Remote(path), _BUFFER))
+
+
+def unbuffered(path: str) -> io.RawIOBase:
+    """Return the file, open for reading at once into the memory of whoever reads."""
+    return io.FileIO(path) if os.path.isfile(path) else _Remote(path)
+
+
+def stamp_of(path: str) -> tuple[int, ...]:
+    """Return what changes if the file is written or replaced."""
+    if os.path.isfile(path):
+        found = os.stat(path)
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    there = tf.io.gfile.stat(path)
+    return int(there.length), int(there.mtime_nsec)
 
 
 def window(file: BinaryIO, start: int, size: int) -> BinaryIO:
@@ -79,7 +96,7 @@ class _Readable(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        data = self._read_at(self._position, max(0, min(len(buffer), self.size - self._position)))
+        data = self._read_at(self._position, max(0, min(len(buffer), self.size - self._position, _MOST_AT_ONCE)))
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)

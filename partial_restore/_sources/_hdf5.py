@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
-from partial_restore._sources._extents import Extent, Places, check_extents, is_local, read_extents
+from partial_restore._sources._extents import Extent, Places, check_extents, read_extents
 from partial_restore._sources._files import opened, window
 from partial_restore._tensors import eagerly
 
@@ -51,7 +52,7 @@ class Hdf5:
     def opened(self) -> Iterator[Any]:
         """Give the root of the file."""
         with self._refusing_damage():
-            if is_local(self._file) and self._size is None:
+            if os.path.isfile(self._file) and self._size is None:
                 with self._local() as file:  # The library reads faster than a stream.
                     yield file
             else:
@@ -140,7 +141,7 @@ class Hdf5:
             return {path: self._extent(file[path]) for path in paths}
 
     def _extent(self, dataset: Any) -> Extent | None:
-        """Return where an array lies if it lies in one piece in a local file, as numbers of this machine."""
+        """Return where an array lies if it lies in one piece, as numbers of this machine."""
         offset = dataset.id.get_offset() if dataset.size else None
         if offset is None or not _is_native(dataset):
             return None

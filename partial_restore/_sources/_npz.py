@@ -79,7 +79,7 @@ class NpzSource:
             return {key: self._extent(archive, f"{key}{_SUFFIX}") for key in keys}
 
     def _extent(self, archive: zipfile.ZipFile, member: str) -> Extent | None:
-        """Return where an array lies in a local file if it is stored as it is in memory, with its checksum."""
+        """Return where an array lies if it is stored as it is in memory, with its checksum."""
         info = archive.getinfo(member)
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & _ENCRYPTED:
             return None
