@@ -30,7 +30,8 @@ FLOORS = [
     {"_keras", "_tensors"},
     {"_declared"},
     {"_eager", "_deferred", "_live_optimizers", "_keras_stored"},
-    {"_sources._arrays", "_sources._files", "_sources._extents", "_sources._configs"},
+    {"_sources._arrays", "_sources._files", "_sources._configs"},
+    {"_sources._extents"},
     {"_sources._kinds", "_sources._hdf5", "_sources._trained", "_sources._bundle"},
     {
         "_sources._npz",

@@ -21,6 +21,7 @@ from models import Layers, assert_same, by_layer, held, randomized
 from safetensors.numpy import save_file
 
 import partial_restore as pr
+from partial_restore._sources import _safetensors, open_source
 
 Values = dict[str, np.ndarray[Any, Any]]
 
@@ -80,6 +81,31 @@ def test_optimizer_slots_of_arrays_are_no_weights(tmp_path: Path) -> None:
     report = pr.restore_subset(variables, f"{tmp_path}/w")
 
     assert [each.name for each in report.loaded] == ["w"]
+
+
+def test_the_header_of_a_safetensors_file_is_read_once_for_all_its_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    safetensors(f"{tmp_path}/w", {f"w{i}": np.full(2, i, np.float32) for i in range(9)})
+    source = open_source(f"{tmp_path}/w")
+    keys = [entry.key for entry in source.entries]
+    opened: list[str] = []
+    real = _safetensors._local
+    monkeypatch.setattr(_safetensors, "_local", lambda path: opened.append(path) or real(path))
+    for key in keys:
+        source.check([key])
+    assert [source.read([key])[0].numpy().tolist() for key in keys] == [[i, i] for i in range(9)]
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize("claimed", [2**62, 200, 3])
+def test_a_remote_safetensors_file_with_a_wrong_header_is_damaged(claimed: int, tmp_path: Path) -> None:
+    safetensors(f"{tmp_path}/w", {"w": np.ones(2, np.float32)})
+    data = Path(f"{tmp_path}/w").read_bytes()
+    with tf.io.gfile.GFile("ram://damaged", "wb") as file:
+        file.write(claimed.to_bytes(8, "little") + data[8:])
+    with pytest.raises(pr.RestoreError):
+        pr.restore_subset({"w": tf.Variable(tf.zeros([2]))}, "ram://damaged")
 
 
 def test_without_the_package_a_safetensors_file_says_what_to_install(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,12 @@ from partial_restore._sources._extents import Extent, Places, read_extents
 from partial_restore._sources._files import opened, size_of
 from partial_restore._tensors import eagerly
 from partial_restore._types import Entry, Layout
+
+_LENGTH = 8
+"""The bytes that say how long the header is."""
+
+_MOST_HEADER = 10**8
+"""What the library takes for a header at most."""
 
 
 class SafetensorsSource:
@@ -40,32 +46,32 @@ class SafetensorsSource:
     def entries(self) -> Sequence[Entry]:
         """Every tensor, by name."""
         with self._file() as file:
-            held = {key: file.get_slice(key) for key in sorted(file.keys())}
-            shapes = {key: tuple(each.get_shape()) for key, each in held.items()}
-            states = states_of_keys(shapes)
-            return [
-                entry_of(key, shapes[key], _DTYPES.get(each.get_dtype()), states.get(key)) for key, each in held.items()
-            ]
+            held = _held(file)
+        states = states_of_keys({key: shape for key, (shape, _) in held.items()})
+        return [entry_of(key, shape, dtype, states.get(key)) for key, (shape, dtype) in held.items()]
 
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""
         with self._refusing_damage(), eagerly():
-            extents = [extent for extent in self._places.of(keys, self._find) if extent]
-            if len(extents) == len(keys):
-                return read_extents(self.path, extents)
-            with self._file() as file:
-                return [tf.constant(file.get_tensor(key)) for key in keys]
+            return read_extents(self.path, [extent for extent in self._places.of(keys, self._find) if extent])
 
     reread = read
 
-    def _find(self, keys: Sequence[str]) -> Mapping[str, Extent | None]:
-        with self._file() as file:
-            return _extents(self.path, file) or dict.fromkeys(keys)
+    def check(self, keys: Sequence[str]) -> None:
+        """Find out whether the values are there; there is no more to find."""
+        with self._refusing_damage():
+            self._places.of(keys, self._find)
 
-    def check(self, keys: Sequence[str]) -> None:  # noqa: ARG002  It concerns them all.
-        """Find out whether the file is as long as it says; the library does, and there is no more to find."""
-        with self._file():
-            pass
+    def _find(self, _keys: Sequence[str]) -> Mapping[str, Extent]:
+        """Return where all values lie that TensorFlow has: the format has the offsets, and the library held them against the file's size."""
+        with self._file() as file, opened(self.path) as start:
+            size = int.from_bytes(start.read(_LENGTH), "little")
+            header = json.loads(start.read(size))
+            return {
+                key: _extent(header[key], _LENGTH + size, shape, dtype)
+                for key, (shape, dtype) in _held(file).items()
+                if dtype is not None
+            }
 
     @contextmanager
     def _file(self) -> Iterator[Any]:
@@ -80,7 +86,7 @@ class SafetensorsSource:
 
         try:
             yield
-        except (SafetensorError, OSError, ValueError, TypeError, tf.errors.OpError) as error:
+        except (SafetensorError, OSError, ValueError, TypeError, KeyError, tf.errors.OpError) as error:
             raise UnreadableCheckpointError(self.path, str(error)) from error
 
 
@@ -96,42 +102,29 @@ _DTYPES = {
 }
 
 
-def _extents(path: str, file: Any) -> dict[str, Extent] | None:
-    """Return where each tensor lies, or None if a dtype is unknown here, or the library is too old to tell their order.
+def _held(file: Any) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any] | None]]:
+    """Return the shape of every tensor, and its dtype if TensorFlow has it."""
+    held = {key: file.get_slice(key) for key in sorted(file.keys())}
+    return {key: (tuple(each.get_shape()), _DTYPES.get(each.get_dtype())) for key, each in held.items()}
 
-    The format has the tensors one behind the other, without gaps, to the end of the file; the library refuses others.
-    """
-    if not hasattr(file, "offset_keys"):
-        return None
-    held = {key: file.get_slice(key) for key in file.offset_keys()}
-    if not all(each.get_dtype() in _DTYPES for each in held.values()):
-        return None
-    with opened(path) as start:
-        offset = 8 + int.from_bytes(start.read(8), "little")
-    extents = {}
-    for key, each in held.items():
-        shape, dtype = tuple(each.get_shape()), _DTYPES[each.get_dtype()]
-        extents[key] = Extent(offset, shape, dtype.name)
-        offset += nbytes_of(shape, dtype)
-    if offset != size_of(path):
-        raise ValueError(f"its tensors end at {offset}, the file at {size_of(path)}")
-    return extents
+
+def _extent(told: Mapping[str, Any], start: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Extent:
+    first, last = told["data_offsets"]
+    if last - first != nbytes_of(shape, dtype):
+        raise ValueError(f"{last - first} bytes are no {dtype} of shape {shape}")
+    return Extent(start + first, shape, dtype.name)
 
 
 @contextmanager
 def _local(path: str) -> Iterator[str]:
-    """Give a path that any library can open: a remote file is copied to the disk, a piece at a time."""
+    """Give a path that any library can open: of a remote file the header is copied, followed by nothing, as long as the file."""
     if os.path.isfile(path):
         yield path
         return
-    with tempfile.NamedTemporaryFile() as copy:
-        with opened(path) as file:
-            _copy(file, copy, size_of(path))
+    size = size_of(path)
+    with tempfile.NamedTemporaryFile() as copy, opened(path) as file:
+        length = file.read(_LENGTH)
+        copy.write(length + file.read(min(int.from_bytes(length, "little"), _MOST_HEADER)))
         copy.flush()
+        copy.truncate(size)
         yield copy.name
-
-
-def _copy(file: BinaryIO, copy: Any, size: int) -> None:
-    if shutil.disk_usage(tempfile.gettempdir()).free < size:
-        raise OSError(f"there is no room for a copy of {size} bytes in {tempfile.gettempdir()}")
-    shutil.copyfileobj(file, copy, 2**20)
