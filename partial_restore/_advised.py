@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from partial_restore._keys import VARIABLES
+from partial_restore._keys import VARIABLES, is_place
 from partial_restore._plan import Request, decide
 from partial_restore._select import compile_rename
 from partial_restore._settle import MOST_CANDIDATES
@@ -38,6 +38,11 @@ class Open(NamedTuple):
     @property
     def is_nameless(self) -> bool:
         return any(entry.nameless for entry in self.free)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Say whether of a tensor only the place is known, in the order of the model."""
+        return self.is_nameless or any(is_place(segment) for entry in self.free for segment in entry.called.segments)
 
 
 def advised_rename(decision: Decision, sources: Sequence[Entry], request: Request) -> Rules | None:
@@ -108,7 +113,7 @@ def paired(undecided: Sequence[Open], model: str = "") -> list[Pair]:
     for each in undecided:
         layers[_layer(each.target)].append((each.target, _by_layer(each.free)))
     options = {layer: _options(variables, model) for layer, variables in layers.items()}
-    places = {_layer(each.target): each.target.place or 0 for each in undecided if each.is_nameless}
+    places = {_layer(each.target): each.target.place or 0 for each in undecided if each.is_ordered}
     pairs: dict[str, Pair] = {}
     for layer in sorted(layers, key=lambda layer: (len(options[layer]), places.get(layer, 0), _natural(layer))):
         found = (_chosen(layers[layer], option, pairs, model) for option in options[layer])

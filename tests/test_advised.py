@@ -58,6 +58,14 @@ ADVISED: dict[str, tuple[list[Entry], list[Entry], object]] = {
         unnamed("a/w", "b/w", "a/w", "b/w"),
         {"variables/0": "q/a/w", "variables/1": "q/b/w", "variables/2": "d/a/w", "variables/3": "d/b/w"},
     ),
+    "of places, in the order of the model": (
+        [
+            layer(f"{name}/w", f"{place + 1} of 3/w")._replace(place=place)
+            for place, name in enumerate(("reduce", "block_9", "block_10"))
+        ],
+        [layer(f"{place} of 20/w") for place in (3, 7, 12)],
+        {"3 of 20": "reduce", "7 of 20": "block_9", "12 of 20": "block_10"},
+    ),
     "without names, called most alike": (
         TOWERS[:2],
         unnamed("b/w", "a/w"),
