@@ -91,6 +91,10 @@ def _but_moved(
     for claim in by_path.claims:
         if claim.grade is Grade.UNDECIDED:
             undecided[claim.source].add(claim.target)
+    leading: dict[int, set[int]] = defaultdict(set)
+    for t, s in by_path.open:
+        leading[t].add(s)
+    anyones = {entry.shape for entry in sides.sources if entry.nameless}
     met = {t for t, _ in by_given.named}
     wrapped = by_path.wrapped if len(by_given.met) < len(sides.targets) else ()
     risen: dict[int, set[tuple[str, ...]]] = defaultdict(set)
@@ -112,9 +116,10 @@ def _but_moved(
             return True
         if any(_is_called_so(sides, other, s) for other in undecided[s] - met):
             return True
-        if _rise(sides, t, s) and len(risen[_rise(sides, t, s)]) < 2:
+        rise = _rise(sides, t, s)
+        if rise and (len(risen[rise]) < 2 or (rise > 0 and sides.targets[t].shape in anyones)):
             return True
-        is_led = led.get(s) == {t} and s not in by_path.replaced
+        is_led = led.get(s) == {t} and leading[t] == {s} and s not in by_path.replaced
         return not is_led and (s in by_path.told or not _is_in_such_list(sides, t, s))
 
     given = _but_elsewhere(by_given, by_path, unplaced, sides)

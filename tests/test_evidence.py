@@ -1058,6 +1058,34 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         dict.fromkeys(["heads/backbone/new/out/w", "heads/backbone/out/w", "heads/q/w"], AMBIGUOUS),
     ),
+    "layers that may have risen, and no tensor that may be theirs": (
+        [attribute(f"net/{name}/w", f"{name}/w") for name in "gh"],
+        [inner(f"deep/inner/{name}/w", f"{name}/w", 0, 1, 2) for name in "gh"],
+        {},
+        {"net/g/w": "deep/inner/g/w", "net/h/w": "deep/inner/h/w"},
+    ),
+    "layers that may have risen, and a tensor without a name that may be theirs": (
+        [attribute(f"net/{name}/w", f"{name}/w") for name in "gh"],
+        [
+            *(inner(f"deep/inner/{name}/w", f"{name}/w", 0, 1, 2) for name in "gh"),
+            *(attribute(f"optimizer/{i}", nameless=True) for i in range(2)),
+        ],
+        {},
+        dict.fromkeys(["net/g/w", "net/h/w"], AMBIGUOUS),
+    ),
+    "a given name where paths lead from two models": (
+        [
+            *(attribute(f"backbone/{name}/w", f"backbone/{name}/w") for name in ("q/a", "q/g", "p/g", "p/out")),
+            attribute("a/w", "a/w"),
+        ],
+        [
+            *(attribute(f"{name}/w", f"net/{name}/w") for name in ("q/a", "q/g", "p/g", "p/out")),
+            attribute("blocks/0/a/w", "a/w"),
+            attribute("blocks/0/b/w", "b/w"),
+        ],
+        {},
+        dict.fromkeys([*(f"backbone/{name}/w" for name in ("q/a", "q/g", "p/g", "p/out")), "a/w"], AMBIGUOUS),
+    ),
     "a short name does not take what has a full one": (
         [short("mid/a/w", "a/w"), short("a/w", "a/w")],
         [op("a/w")],
