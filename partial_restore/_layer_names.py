@@ -9,7 +9,7 @@ from typing import Literal
 from partial_restore._keys import WRAPPED, is_own_name
 from partial_restore._names import member_place, raw_name
 from partial_restore._nodes import TRANSPARENT, Node, Path, Step, is_hidden, paths_of
-from partial_restore._types import Entry, Name
+from partial_restore._types import Entry, Name, in_pieces
 
 
 def layer_names(
@@ -54,9 +54,9 @@ def _flat(path: Path, nodes: Sequence[Node], own: str, keeps: str, *, is_placed:
         places = (*(("", member_place(path[i])) if i in placed else None for i in chosen), None)
         for labels in itertools.product(*(_labels_of(path[i], nodes) for i in chosen)):
             said = (*(False for _ in labels), is_own_name(own))
-            yield Name((*labels, own), said, places)
+            yield in_pieces(Name((*labels, own), said, places))
             if keeps != "all" and labels[:1] == labels[1:2]:  # A file that repeats a name is read as if it did not.
-                yield Name((*labels[1:], own), said[1:], places[1:])
+                yield in_pieces(Name((*labels[1:], own), said[1:], places[1:]))
 
 
 def _open(steps: Sequence[int], path: Path) -> list[int]:

@@ -6,6 +6,7 @@ Frozen data and nothing else: standard library only, no TensorFlow, no I/O.
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,22 @@ def name_of(text: str, *, said: bool | None = False) -> Name:
     """Return the name that ``text`` spells, its segments separated by ``/``."""
     segments = tuple(text.split("/"))
     return Name(segments, (said,) * len(segments))
+
+
+def in_pieces(name: Name) -> Name:
+    """Return the name with its segments cut at slashes, which the layers of Keras 2 may have in their names.
+
+    >>> in_pieces(Name(("net", "conv/norm", "gamma"), (False, False, True), (("", 0), ("", 3), None)))[::2]
+    (('net', 'conv', 'norm', 'gamma'), (('', 0), ('', 3), None, None))
+    """
+    if not any("/" in segment for segment in name.segments):
+        return name
+    cut = [segment.split("/") for segment in name.segments]
+    said = (each for each, pieces in zip(name.said, cut, strict=True) for _ in pieces)
+    places = (
+        each for place, (_, *more) in zip(name.places, cut, strict=False) for each in (place, *(None for _ in more))
+    )
+    return name._replace(segments=tuple(itertools.chain(*cut)), said=tuple(said), places=tuple(places))
 
 
 @dataclass(frozen=True, slots=True)

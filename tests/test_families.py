@@ -467,6 +467,25 @@ def test_a_slash_in_the_name_of_a_layer_of_keras_2(save: Any, tmp_path: Path) ->
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("save", [families.legacy_model, families.legacy_weights])
+def test_slashes_in_the_names_of_layers_within_a_model_of_keras_2(save: Any, tmp_path: Path) -> None:
+    def wrapped(head: str) -> tuple[Any, Any]:
+        inputs = x = tf_keras.Input([4])
+        for name in ("stem", "stem/norm", "block/up/norm", "block/up"):
+            layer = tf_keras.layers.BatchNormalization if name.endswith("norm") else tf_keras.layers.Dense
+            x = layer(name=name)(x) if name.endswith("norm") else layer(4, name=name)(x)
+        body = families.randomized(tf_keras.Model(inputs, x, name="body"))
+        return body, tf_keras.Sequential([tf_keras.Input([4]), body, tf_keras.layers.Dense(2, name=head)])
+
+    (saved, source), (body, target) = wrapped("old"), wrapped("new")
+
+    report = pr.restore_subset(target, save(source, tmp_path))
+
+    assert {item.name for item in report.initialized} == {"new/kernel", "new/bias"}
+    for ours, theirs in zip(body.get_weights(), saved.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 HALVES = ["float16", "bfloat16", "mixed_bfloat16"]
 
 

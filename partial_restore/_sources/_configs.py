@@ -58,7 +58,8 @@ def chains_in(
     for place, layer in held if len(around) <= _MOST_DEPTH else ():
         name = _name_of(layer)
         if name is not None:
-            chain, found = (*around, name), (*places, place)
+            first, *more = [name] if not around else name.split("/")
+            chain, found = (*around, first, *more), (*places, place, *(None for _ in more))
             if not _layers_of(layer):
                 yield chain, found
             yield from chains_in(layer, chain, found)

@@ -18,7 +18,7 @@ from partial_restore._layer_names import without_cudnn
 from partial_restore._optimizers import Called, family_of, kind_of
 from partial_restore._sources._configs import chains_in, names_in_full
 from partial_restore._sources._hdf5 import Array, Hdf5, text, texts
-from partial_restore._types import Entry, Group, Layout, Name, State, name_of
+from partial_restore._types import Entry, Group, Layout, Name, State, in_pieces, name_of
 
 _TOP = "top_level_model_weights"
 _KERAS_1 = re.compile(r"(?P<layer>.+)_(?P<weight>[WUb](_[a-z])?|gamma|beta|running_mean|running_std|alpha)")
@@ -77,7 +77,7 @@ class LayersSource:
         is_flipped = (self._is_theano or weight.is_theano) and len(shape) > 2
         group: Group = "foreign" if is_flipped else "model" if arrays[0].dtype else "internal"
         dtype = arrays[0].dtype or "unknown"
-        names = self._full.get(key, weight.names)
+        names = tuple(map(in_pieces, self._full.get(key, weight.names)))
         return Entry(key, names, (), shape, dtype, group, arrays[0].itemsize, ops=names)
 
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
