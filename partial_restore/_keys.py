@@ -18,7 +18,6 @@ Key = tuple[Part, ...]
 Prefix = tuple[str, ...]
 
 AUTOMATIC = frozenset(
-    # Keras and tf.layers
     "model functional sequential dense einsum_dense embedding reversible_embedding conv1d conv2d conv3d "
     "conv1d_transpose conv2d_transpose conv3d_transpose depthwise_conv1d depthwise_conv2d separable_conv1d "
     "separable_conv2d locally_connected1d locally_connected2d batch_normalization batch_normalization_v1 "
@@ -26,13 +25,15 @@ AUTOMATIC = frozenset(
     "spectral_normalization normalization lstm gru simple_rnn rnn cell lstm_cell gru_cell simple_rnn_cell "
     "stacked_rnn_cells conv_lstm1d conv_lstm2d conv_lstm3d conv_lst_m1d conv_lst_m2d conv_lst_m3d cu_dnnlstm "
     "cu_dnngru bidirectional time_distributed multi_head_attention group_query_attention grouped_query_attention "
-    "attention additive_attention p_re_lu dense_features seed_generator container "
-    # TensorFlow 1, tf_slim, Sonnet 1
-    "Variable variable basic_lstm_cell multi_rnn_cell nas_cell attention_wrapper Conv Conv2d Conv2d_transpose "
-    "SeparableConv2d fully_connected BatchNorm LayerNorm InstanceNorm GroupNorm conv_2d batch_norm "
-    "layer_norm".split()
+    "attention additive_attention p_re_lu dense_features seed_generator container Variable variable".split()
 )
-"""Names that TensorFlow 1, tf_slim and both Keras number on their own. A target adds those of its own classes."""
+"""Names that both Keras and tf.layers number on their own. A target adds those of its own classes."""
+
+SCOPES = frozenset(
+    "basic_lstm_cell multi_rnn_cell nas_cell attention_wrapper Conv Conv2d Conv2d_transpose "
+    "SeparableConv2d fully_connected BatchNorm LayerNorm InstanceNorm GroupNorm conv_2d batch_norm layer_norm".split()
+)
+"""Names that other libraries of TensorFlow 1 number on their own: tf_slim, Sonnet 1. Keras does not: there somebody chose them."""
 
 MODELS = frozenset({"functional", "sequential"})
 """Those of them that are names of models."""
@@ -109,7 +110,7 @@ def counted_from_zero(words: Collection[str]) -> frozenset[str]:
     ['block']
     """
     firsts = {word[:-2] for word in words if word.endswith("_0")}
-    return frozenset(base for base in firsts if base not in AUTOMATIC and base not in words)
+    return frozenset(base for base in firsts if base not in AUTOMATIC | SCOPES and base not in words)
 
 
 def _position(name: Name, i: int, bases: Collection[str]) -> tuple[str, int] | None:

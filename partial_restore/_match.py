@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from partial_restore._keys import AUTOMATIC, VARIABLES, counted_from_zero, may_be_automatic, uniquified
+from partial_restore._keys import AUTOMATIC, SCOPES, VARIABLES, counted_from_zero, may_be_automatic, uniquified
 from partial_restore._said import Said, said_by
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Settled, Tells, contested, filled, settled_by
@@ -44,7 +44,8 @@ def pair(
     """Return the candidates of every variable. Indices stand for entries of the two sequences."""
     everyone = (name for entry in (*targets, *sources) for name in entry.paths)
     by_hand = counted_from_zero(_words(targets)) & counted_from_zero(_words(sources))
-    bases = AUTOMATIC | (frozenset(automatic) - by_hand) | uniquified(everyone)
+    words = AUTOMATIC if automatic else AUTOMATIC | SCOPES
+    bases = words | (frozenset(automatic) - by_hand) | uniquified(everyone)
     sides = Sides(targets, sources, renamed, bases, called)
     by_path = said_by("paths", sides)
     by_given = said_by("given", sides, by_path.root)

@@ -13,7 +13,7 @@ from functools import cached_property
 from partial_restore._align import Alignment, alignments, of_its_name
 from partial_restore._below import Met
 from partial_restore._certain import is_certain, rivals_of
-from partial_restore._keys import AUTOMATIC, MODELS, VARIABLES, Key, Prefix, is_said, unnumbered
+from partial_restore._keys import AUTOMATIC, MODELS, SCOPES, VARIABLES, Key, Prefix, is_said, unnumbered
 from partial_restore._renamed import renamed_claims, undecided_claims
 from partial_restore._roots import root_texts
 from partial_restore._rows import Row, keyed
@@ -234,7 +234,9 @@ def _is_of_named_layer(key: Key) -> bool:
 def _is_named_but_for_models(key: Key) -> bool:
     """Say whether all of a key was chosen but the names of models around the layer, each the only one of its class."""
     numbered = [part for part in key if not isinstance(part, str)]
-    are_models = all(part[2] == 1 and part[0] and (part[0] in MODELS or part[0] not in AUTOMATIC) for part in numbered)
+    are_models = all(
+        part[2] == 1 and part[0] and (part[0] in MODELS or part[0] not in AUTOMATIC | SCOPES) for part in numbered
+    )
     return are_models and len(key) > len(numbered) + 1
 
 

@@ -486,6 +486,17 @@ def test_decides_as_the_table_says(case: tuple[list[Entry], list[Entry], dict[st
     assert told(decide(targets, sources, request(**options))) == expected
 
 
+def test_what_only_tensorflow_1_numbers_was_chosen_in_keras() -> None:
+    targets = [layer(f"{name}/w") for name in ("layer_norm", "layer_norm_1", "layer_norm_2")]
+    sources = [layer("layer_norm/w"), layer("layer_norm_2/w")]
+    assert set(told(decide(targets, sources, request())).values()) == {AMBIGUOUS}
+    assert told(decide(targets, sources, request(automatic={"layer_normalization"}))) == {
+        "layer_norm/w": "layer_norm/w",
+        "layer_norm_1/w": MISSING,
+        "layer_norm_2/w": "layer_norm_2/w",
+    }
+
+
 def test_target_may_add_automatic_bases_of_its_own_classes() -> None:
     targets, sources = numbered("my_block", 2), numbered("my_block", 3)
     assert told(decide(targets, sources, request())) == {
