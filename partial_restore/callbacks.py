@@ -10,6 +10,7 @@ import tensorflow as tf
 from partial_restore._errors import UnbuiltError
 from partial_restore._report import Report
 from partial_restore._restore import restore_subset
+from partial_restore._targets import open_target
 
 
 class Callback:
@@ -98,6 +99,7 @@ class RestoreSubset(Callback):
 
     def _restore(self) -> None:
         if self._options.get("optimizer"):
+            open_target(self.model, session=None)  # An optimizer is built once, for all variables: there must be some.
             with _scope(self.model):
                 _build_optimizer(self.model)
         self.report = restore_subset(self.model, self._ckpt, **self._options)

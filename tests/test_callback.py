@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras
 from models import Layers, by_layer, saved, stack, trained
 
@@ -62,6 +63,25 @@ def test_restores_models_of_keras_2_as_well(tmp_path: Path, *, is_built: bool, r
     target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[restore], validation_data=(ONES, ONES[:, :3]))
     np.testing.assert_array_equal(target.weights[0].numpy(), by_layer(source)["b0/kernel"])
     assert [item.name for item in restore.report.loaded] == ["b0/kernel", "b0/bias"]
+
+
+@pytest.mark.parametrize("family", [keras, tf_keras])
+@pytest.mark.parametrize("is_built", [False, True])
+def test_optimizer_is_restored_with_its_model(tmp_path: Path, family: Any, *, is_built: bool) -> None:
+    def compiled(*, is_built: bool) -> Any:
+        inputs = [family.layers.Input([4])] if is_built else []
+        layers = [family.layers.Dense(4, name="b0"), family.layers.Dense(3, name="head")]
+        model = family.Sequential([*inputs, *layers])
+        model.compile(family.optimizers.Adam(0.0), "mse")
+        return model
+
+    source, target = compiled(is_built=True), compiled(is_built=is_built)
+    source.fit(ONES, ONES[:, :3], verbose=0)
+    path = tf.train.Checkpoint(model=source).write(f"{tmp_path}/checkpoint")
+    restore = pr.RestoreSubset(path, optimizer=True, strict=True)
+    target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[restore])
+    assert {"optimizer/b0/kernel/velocity", "optimizer/iterations"} <= {item.name for item in restore.report.loaded}
+    assert target.optimizer.iterations.numpy() == 2
 
 
 def test_restores_once(tmp_path: Path) -> None:
