@@ -21,6 +21,9 @@ T = TypeVar("T")
 _Further = tuple[Group, Group, tuple[bool, ...]]
 """Where a layer stands, where it stands as well, and which segments of that are places in lists."""
 
+_LISTS = ("layers", "_layers")
+"""Attributes in which Keras lists all layers of one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -47,7 +50,7 @@ def stored(layer: Any, layout: Layout, *, reverse: bool, sorts: bool) -> list[St
     with warnings.catch_warnings():  # To look at a deprecated property is not to use it.
         warnings.simplefilter("ignore")
         walk.layer(layer, (), ())
-    return [*walk.found, *walk.elsewhere(layout)]
+    return [*walk.here(layout), *walk.elsewhere(layout)]
 
 
 class _Walk:
@@ -60,11 +63,14 @@ class _Walk:
         self._homes: dict[int, Group] = {}
         self._further: list[_Further] = []
         self._chosen: dict[Group, str] = {}
+        self._listed_again: set[Group] = set()
         self._labels: dict[Group, str] = {}
         self._order: dict[Group, int] = {}
 
     def layer(self, layer: Any, group: Group, members: tuple[bool, ...]) -> None:
         if id(layer) in self._visited:
+            if members and members[-1] and group[-2] not in _LISTS:
+                self._listed_again.add(self._homes[id(layer)])
             if members and not members[-1]:
                 self._further.append((self._homes[id(layer)], group, members))
             return
@@ -75,6 +81,21 @@ class _Walk:
         self.found.append(Stored(group, members, self._labels, self._order, _stored_variables(layer)))
         for name, value in self._attributes(layer):
             self._thing(value, (*group, name), (*members, False))
+
+    def here(self, layout: Layout) -> Iterator[Stored]:
+        """Yield the layers where Keras stores them.
+
+        An attribute is no name of a layer that stands in a list, too, where the file has a layer of another chosen name: its own is.
+        """
+        called: dict[Group, Group] = {}
+        for home in self._listed_again & {each.group for each in self.found if not all(each.members[-1:])}:
+            ours, theirs = self._chosen[home], _chosen(layout.labels.get(home, ""))
+            if ours and theirs and ours != theirs:
+                called[home] = (*home[:-1], ours)
+                self._labels |= _below(self._labels, home, called[home])
+        for each in self.found:
+            home = next((home for home in called if each.group[: len(home)] == home), ())
+            yield replace(each, group=(*called[home], *each.group[len(home) :])) if home else each
 
     def elsewhere(self, layout: Layout) -> Iterator[Stored]:
         """Yield the layers under further attributes, those that a file has, unless it has a layer of another chosen name there.

@@ -204,31 +204,40 @@ def _but_numbered(by_path: Said, unplaced: Collection[int], sides: Sides) -> Seq
 def _but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
     """Leave undecided a place in a list if both sides tell the names of the layers there, chosen ones, and they differ.
 
-    So is all that lies at that place, be its name lost.
+    So is all that lies at that place, be its name lost; and what stands under an attribute as well, which is no name of its own then.
     """
 
     def is_renamed(claim: Claim) -> bool:
         target, source = sides.targets[claim.target], sides.sources[claim.source]
-        places = _list_places(target)
-        depth = len(target.paths[0].segments) - len(places[-1]) + 1 if places else 0
+        path = _listed_path(target)
+        places = _list_places(path)
+        depth = len(path) - len(places[-1]) + 1 if places else 0
         pairs = zip(_tails(target, depth, sides), _tails(source, depth, sides), strict=False)
         return any(ours != theirs for pair in pairs for ours, theirs in zip(*pair, strict=True) if ours and theirs)
 
-    numbered = [claim for claim in claims if claim.grade is Grade.NUMBERED]
-    renamed = {_list_places(sides.targets[claim.target])[-1] for claim in numbered if is_renamed(claim)}
+    def is_by_place(claim: Claim) -> bool:
+        is_alias = claim.grade is Grade.NAMED and len(sides.targets[claim.target].paths) > 1
+        return is_alias or claim.grade is Grade.NUMBERED
+
+    placed = [claim for claim in claims if is_by_place(claim)]
+    renamed = {_list_places(_listed_path(sides.targets[claim.target]))[-1] for claim in placed if is_renamed(claim)}
     if not renamed:
         return claims
     return [
         claim.opened()
-        if claim.grade is Grade.NUMBERED and not renamed.isdisjoint(_list_places(sides.targets[claim.target]))
+        if is_by_place(claim) and not renamed.isdisjoint(_list_places(_listed_path(sides.targets[claim.target])))
         else claim
         for claim in claims
     ]
 
 
-def _list_places(entry: Entry) -> list[tuple[str, ...]]:
+def _listed_path(entry: Entry) -> tuple[str, ...]:
+    """Return the first path that leads through a list, else the first."""
+    return next((path.segments for path in entry.paths if _list_places(path.segments)), entry.paths[0].segments)
+
+
+def _list_places(path: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Return the beginnings of a path that end with a place in a list."""
-    path = entry.paths[0].segments
     return [path[: i + 1] for i, each in enumerate(path) if each.isdecimal() and path[i - 1] != VARIABLES]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import shutil
@@ -745,6 +746,45 @@ def test_two_layers_that_are_one_now_are_undecidable(save: Save, tmp_path: Path)
     with unchanged(model), pytest.raises(pr.AmbiguousError) as caught:
         pr.restore_subset(model, path)
     assert set(caught.value.names) == {"head/kernel", "head/bias"}
+
+
+class Aliased(keras.Model):
+    """Layers in a list, the last one under an attribute as well."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.blocks = [Layers.Dense(4, name=name) for name in names]
+        self.alias = self.blocks[-1]
+
+    def call(self, x: Any) -> Any:
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+@pytest.mark.skipif(KERAS < (3, 6), reason="this Keras writes no names beside weights")
+@pytest.mark.parametrize("names", ["abcx", "abx"])
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda model, folder: (model.save_weights(folder / "m.weights.h5"), folder / "m.weights.h5")[1],
+        lambda model, folder: pr.save_subset(model, folder / "m"),
+        lambda model, _: model,
+    ],
+    ids=["weights_h5", "subset", "live"],
+)
+def test_an_attribute_is_no_name_of_the_last_one_in_a_list(save: Any, names: str, tmp_path: Path) -> None:
+    saved, model = Aliased(*"abc"), Aliased(*names)
+    for each in (saved, model):
+        each(np.ones([2, 4], np.float32))
+        randomized(each)
+    before = model.alias.kernel.numpy()
+
+    with contextlib.suppress(pr.AmbiguousError):
+        pr.restore_subset(model, save(saved, tmp_path))
+
+    np.testing.assert_array_equal(model.alias.kernel, before)
+    assert model.alias.name == "x"
 
 
 @pytest.mark.skipif(KERAS < (3, 6), reason="this Keras writes no names beside weights")
