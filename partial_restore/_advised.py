@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from partial_restore._keys import VARIABLES, is_place
 from partial_restore._plan import Request, decide
@@ -100,8 +100,8 @@ def _undecided(decision: Decision, sources: Sequence[Entry]) -> list[Open]:
 def paired(undecided: Sequence[Open], model: str = "") -> list[Pair]:
     """Return the undecided in pairs, each tensor once, layer by layer: one that has a free tensor for each of the variables.
 
-    What has fewest of these goes first, and takes the one that is called most alike, be it with the name of the ``model``, then what comes
-    first by name.
+    What has fewest of these goes first, then what is called most alike one of them, and takes that, be it with the name of the ``model``;
+    then what comes first by name.
 
     >>> from partial_restore._types import name_of
     >>> head, inner = (Entry(name, (name_of(name),), (), (), "float32") for name in ("dense_1/w", "net/dense/w"))
@@ -113,9 +113,14 @@ def paired(undecided: Sequence[Open], model: str = "") -> list[Pair]:
     for each in undecided:
         layers[_layer(each.target)].append((each.target, _by_layer(each.free)))
     options = {layer: _options(variables, model) for layer, variables in layers.items()}
+    alike = {layer: max(found.values(), default=(0, 0)) for layer, found in options.items()}
     places = {_layer(each.target): each.target.place or 0 for each in undecided if each.is_ordered}
     pairs: dict[str, Pair] = {}
-    for layer in sorted(layers, key=lambda layer: (len(options[layer]), places.get(layer, 0), _natural(layer))):
+
+    def rank(layer: str) -> tuple[Any, ...]:
+        return len(options[layer]), places.get(layer, 0), *(-each for each in alike[layer]), _natural(layer)
+
+    for layer in sorted(layers, key=rank):
         found = (_chosen(layers[layer], option, pairs, model) for option in options[layer])
         pairs |= next(filter(None, found), {})
     return list(pairs.values())
@@ -128,14 +133,15 @@ def _by_layer(entries: Iterable[Entry]) -> _ByLayer:
     return layers
 
 
-def _options(variables: Sequence[tuple[Entry, _ByLayer]], model: str) -> list[str]:
-    """Return the layers that have a tensor for each of the variables of one, what is called most alike first."""
+def _options(variables: Sequence[tuple[Entry, _ByLayer]], model: str) -> Mapping[str, tuple[int, int]]:
+    """Return the layers that have a tensor for each of the variables of one, and how alike they are called; the most alike first."""
     common = set.intersection(*(set(free) for _, free in variables))
     likeness = {
         layer: max(_likeness(target, entry, model) for target, free in variables for entry in free[layer])
         for layer in common
     }
-    return sorted(common, key=lambda layer: (-likeness[layer], _natural(layer)))
+    ordered = sorted(common, key=_natural)
+    return {layer: likeness[layer] for layer in sorted(ordered, key=likeness.__getitem__, reverse=True)}
 
 
 def _chosen(
@@ -147,17 +153,22 @@ def _chosen(
         left = [entry for entry in free[layer] if entry.key not in taken and entry.key not in chosen]
         if not left:
             return {}
-        best = min(left, key=lambda entry: (-_likeness(target, entry, model), _natural(entry.name)))
+        ordered = sorted(left, key=lambda entry: _natural(entry.name))
+        best = max(ordered, key=lambda entry: _likeness(target, entry, model))
         chosen[best.key] = best, target
     return chosen
 
 
-def _likeness(target: Entry, source: Entry, model: str) -> int:
-    """Return how many segments the ends of two names have in common but for numbers, of those that are most alike."""
+def _likeness(target: Entry, source: Entry, model: str) -> tuple[int, int]:
+    """Return how many segments the ends of two names have in common but for numbers, of those that are most alike.
+
+    First of those that were given: where both sides tell what a layer is called, its place in a list is less.
+    """
     front = f"{model}/" if model else ""
     ours = {front + name.text for name in (*target.shown, *target.paths, *target.given)}
     theirs = {name.text for name in (*source.paths, *source.given, *source.ops)}
-    return max(_common_end(one, other) for one in ours for other in theirs)
+    given = [_common_end(one.text, other.text) for one in target.given for other in source.given]
+    return max(given, default=0), max(_common_end(one, other) for one in ours for other in theirs)
 
 
 def _common_end(name: str, other: str) -> int:

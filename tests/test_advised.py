@@ -23,6 +23,12 @@ def listed(*places: str, shape: tuple[int, ...] = (2,)) -> list[Entry]:
     return [attribute(place, shape=shape) for place in places]
 
 
+def of_blocks(names: str) -> list[Entry]:
+    """Dense layers without names in blocks with names."""
+    numbers = ("dense", "dense_1", "dense_2")
+    return [attribute(f"blocks/{i}/d/w", f"net/{name}/{numbers[i]}/w") for i, name in enumerate(names)]
+
+
 def unnamed(*full_names: str) -> list[Entry]:
     """What an export lists whose names are shared."""
     return [
@@ -65,6 +71,11 @@ ADVISED: dict[str, tuple[list[Entry], list[Entry], object]] = {
         ],
         [layer(f"{place} of 20/w") for place in (3, 7, 12)],
         {"3 of 20": "reduce", "7 of 20": "block_9", "12 of 20": "block_10"},
+    ),
+    "members of a list, by the names that both sides tell": (
+        of_blocks("bac"),
+        of_blocks("abc"),
+        {"blocks/2/d": "blocks/2/d", "blocks/1/d": "blocks/0/d", "blocks/0/d": "blocks/1/d"},
     ),
     "without names, called most alike": (
         TOWERS[:2],
