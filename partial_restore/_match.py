@@ -7,10 +7,11 @@ settled for each variable. `docs/matching.md` argues why no single edit of a mod
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from partial_restore._keys import AUTOMATIC, SCOPES, VARIABLES, counted_from_zero, may_be_automatic, uniquified
+from partial_restore._keys import AUTOMATIC, SCOPES, counted_from_zero, may_be_automatic, uniquified
+from partial_restore._relisted import but_renamed
 from partial_restore._said import Said, said_by
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Settled, Tells, contested, filled, settled_by
@@ -53,7 +54,7 @@ def pair(
     placed = {t for t, entry in enumerate(targets) if knows_places and entry.paths}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
     given = _but_moved(by_given, by_path, placed, unplaced, sides)
-    paths = _but_renamed(_but_numbered(by_path, unplaced, sides), sides)
+    paths = but_renamed(_but_numbered(by_path, unplaced, sides), sides)
     by_op = said_by("ops", sides) if any(entry.ops for entry in targets) else Said()
     paths = but_shortened(paths, by_op, by_path, unplaced, sides)
     scoped = [*paths, *contested_scopes(given, by_path.claims, unplaced, sides)]
@@ -199,56 +200,6 @@ def _but_numbered(by_path: Said, unplaced: Collection[int], sides: Sides) -> Seq
     if len(numbered) < len(pairs):
         return by_path.claims
     return [claim.opened() if (claim.target, claim.source) in numbered else claim for claim in by_path.claims]
-
-
-def _but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
-    """Leave undecided a place in a list if both sides tell the names of the layers there, chosen ones, and they differ.
-
-    So is all that lies at that place, be its name lost; and what stands under an attribute as well, which is no name of its own then.
-    """
-
-    def is_renamed(claim: Claim) -> bool:
-        target, source = sides.targets[claim.target], sides.sources[claim.source]
-        path = _listed_path(target)
-        places = _list_places(path)
-        depth = len(path) - len(places[-1]) + 1 if places else 0
-        pairs = zip(_tails(target, depth, sides), _tails(source, depth, sides), strict=False)
-        return any(ours != theirs for pair in pairs for ours, theirs in zip(*pair, strict=True) if ours and theirs)
-
-    def is_by_place(claim: Claim) -> bool:
-        is_alias = claim.grade is Grade.NAMED and len(sides.targets[claim.target].paths) > 1
-        return is_alias or claim.grade is Grade.NUMBERED
-
-    placed = [claim for claim in claims if is_by_place(claim)]
-    renamed = {_list_places(_listed_path(sides.targets[claim.target]))[-1] for claim in placed if is_renamed(claim)}
-    if not renamed:
-        return claims
-    return [
-        claim.opened()
-        if is_by_place(claim) and not renamed.isdisjoint(_list_places(_listed_path(sides.targets[claim.target])))
-        else claim
-        for claim in claims
-    ]
-
-
-def _listed_path(entry: Entry) -> tuple[str, ...]:
-    """Return the first path that leads through a list, else the first."""
-    return next((path.segments for path in entry.paths if _list_places(path.segments)), entry.paths[0].segments)
-
-
-def _list_places(path: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Return the beginnings of a path that end with a place in a list."""
-    return [path[: i + 1] for i, each in enumerate(path) if each.isdecimal() and path[i - 1] != VARIABLES]
-
-
-def _tails(entry: Entry, depth: int, sides: Sides) -> Iterator[list[str | None]]:
-    """Yield the ends of the given names, without what Keras may have made up."""
-    for name in entry.given:
-        if 1 < depth <= len(name.segments):
-            yield [
-                None if may_be_automatic(name_of(segment), sides.bases) else segment
-                for segment in name.segments[-depth:]
-            ]
 
 
 def _is_called_so(sides: Sides, t: int, s: int) -> bool:
