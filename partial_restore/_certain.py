@@ -20,10 +20,16 @@ def is_certain(found: Sequence[Alignment], ours: Sequence[Row], theirs: Sequence
     others = [each for each in found if not each.pairs <= best.pairs]
     if not best.is_told and any(each.sources - best.sources for each in others):
         return False  # Numbers, and there is a root below which more of the file may lie.
-    deep = {row.entry for row in theirs if len(row.segments) > 1}
-    is_open = any(each.is_evident and each.is_told >= best.is_told for each in others) and not deep <= best.sources
+    is_open = any(each.is_evident and each.is_told >= best.is_told for each in others) and _leaves_layers(best, theirs)
     weighty = [each for each in others if each.is_evident or each.sources & best.sources]
     return not weighty or (not is_open and len(best.pairs) > len(weighty[0].pairs))
+
+
+def _leaves_layers(found: Alignment, theirs: Iterable[Row]) -> bool:
+    """Say whether there are layers in the file of which nothing meets: one may have lost a bias."""
+    deep = [row for row in theirs if len(row.segments) > 1]
+    met = {row.segments[:-1] for row in deep if row.entry in found.sources}
+    return any(row.entry not in found.sources and row.segments[:-1] not in met for row in deep)
 
 
 def _is_shared(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:

@@ -1073,6 +1073,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         dict.fromkeys(["net/g/w", "net/h/w"], AMBIGUOUS),
     ),
+    "a wrapped model whose layer lost a bias, beside a layer of the name of one within": (
+        [
+            *(layer(f"backbone/{name}") for name in ("a/w", "b/kernel", "c/w", "d/w", "p/fc/w", "p/out/w")),
+            layer("fc/w"),
+        ],
+        [layer(name) for name in ("a/w", "b/kernel", "b/bias", "c/w", "d/w", "p/fc/w", "p/out/w")],
+        {},
+        {
+            **{f"backbone/{name}": name for name in ("a/w", "b/kernel", "c/w", "d/w", "p/out/w")},
+            **dict.fromkeys(["backbone/p/fc/w", "fc/w"], AMBIGUOUS),
+        },
+    ),
     "a given name where paths lead from two models": (
         [
             *(attribute(f"backbone/{name}/w", f"backbone/{name}/w") for name in ("q/a", "q/g", "p/g", "p/out")),
