@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from partial_restore._keys import VARIABLES, may_be_automatic
+from partial_restore._keys import VARIABLES, Prefix, may_be_automatic
 from partial_restore._settle import Claim, Grade
 from partial_restore._sides import Sides
 from partial_restore._types import Entry, name_of
@@ -13,7 +14,8 @@ from partial_restore._types import Entry, name_of
 def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
     """Leave undecided a place in a list if both sides tell the names of the layers there, chosen ones, and they differ.
 
-    So is all that lies at that place, be its name lost; and what stands under an attribute as well, which is no name of its own then.
+    Or if the given names tell that what is there traded places: those of one have all models within the list on one side only,
+    those of another on the other side only. So is all that lies at that place, be its name lost; and what stands under an attribute as well, which is no name of its own then.
     """
 
     def is_renamed(claim: Claim) -> bool:
@@ -30,6 +32,7 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
 
     placed = [claim for claim in claims if is_by_place(claim)]
     renamed = {_list_places(_listed_path(sides.targets[claim.target]))[-1] for claim in placed if is_renamed(claim)}
+    renamed |= _traded(placed, sides)
     if not renamed:
         return claims
     return [
@@ -38,6 +41,23 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
         else claim
         for claim in claims
     ]
+
+
+def _traded(claims: Sequence[Claim], sides: Sides) -> set[Prefix]:
+    """Return the places whose given names are short on one side only, where others of the list are on the other side only."""
+    changes: dict[Prefix, dict[Prefix, set[bool]]] = defaultdict(lambda: defaultdict(set))
+    for claim in claims:
+        target, source = sides.targets[claim.target], sides.sources[claim.source]
+        path = _listed_path(target)
+        for place in _list_places(path)[-1:]:
+            is_short, was_short = (_is_short(entry, len(path) - len(place) + 1) for entry in (target, source))
+            if is_short != was_short and target.given and source.given:
+                changes[place[:-1]][place].add(is_short)
+    return {place for found in changes.values() if len(set().union(*found.values())) > 1 for place in found}
+
+
+def _is_short(entry: Entry, depth: int) -> bool:
+    return all(len(name.segments) < depth for name in entry.given)
 
 
 def _listed_path(entry: Entry) -> tuple[str, ...]:

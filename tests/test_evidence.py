@@ -1085,6 +1085,27 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
             **dict.fromkeys(["backbone/p/fc/w", "fc/w"], AMBIGUOUS),
         },
     ),
+    "models without names that traded their places in a list, by how much given names tell": (
+        [
+            attribute("blocks/0/d/w", "net/sequential_2/dense_7/w"),
+            attribute("blocks/1/d/w", "dense_8/w"),
+            attribute("a/w", "net/a/w"),
+            attribute("b/w", "dense_9/w"),
+        ],
+        [
+            attribute("blocks/0/d/w", "dense_2/w"),
+            attribute("blocks/1/d/w", "net/sequential/dense_3/w"),
+            attribute("a/w", "net/a/w"),
+        ],
+        {},
+        {**dict.fromkeys(["blocks/0/d/w", "blocks/1/d/w", "b/w"], AMBIGUOUS), "a/w": "a/w"},
+    ),
+    "models in a list of which one side tells less of all": (
+        [attribute(f"blocks/{i}/d/w", f"net/sequential_{i}/dense_{i}/w") for i in (1, 2)],
+        [attribute(f"blocks/{i}/d/w", f"dense_{i}/w") for i in (1, 2)],
+        {},
+        {f"blocks/{i}/d/w": f"blocks/{i}/d/w" for i in (1, 2)},
+    ),
     "a given name where paths lead from two models": (
         [
             *(attribute(f"backbone/{name}/w", f"backbone/{name}/w") for name in ("q/a", "q/g", "p/g", "p/out")),
