@@ -61,7 +61,9 @@ def pair(
     claims = but_within(scoped, by_given, by_path, unplaced, sides)
     unsure = {*by_path.unsure, *by_given.unsure, *by_op.unsure}
     claims = _but_unsure(claims, unsure)
-    tells = Tells(placed, unplaced, is_same=by_given.is_whole, are_paths=by_given.met < by_path.met)
+    tells = Tells(
+        placed, unplaced, is_same=by_given.is_whole and bool(by_path.open), are_paths=by_given.met < by_path.met
+    )
     settled = contested(settled_by(claims, tells), claims, sides.is_stored)
     nameless: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for s, entry in enumerate(sources):

@@ -1106,6 +1106,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {f"blocks/{i}/d/w": f"blocks/{i}/d/w" for i in (1, 2)},
     ),
+    "all given numbers meet, and a list is longer where an attribute is gone": (
+        [attribute("blocks/0/w", "net/dense/w"), attribute("blocks/1/w", "net/dense_1/w")],
+        [attribute("out/w", "net/dense/w"), attribute("blocks/0/w", "net/dense_1/w")],
+        {},
+        dict.fromkeys(["blocks/0/w", "blocks/1/w"], AMBIGUOUS),
+    ),
     "a given name where paths lead from two models": (
         [
             *(attribute(f"backbone/{name}/w", f"backbone/{name}/w") for name in ("q/a", "q/g", "p/g", "p/out")),
