@@ -95,9 +95,7 @@ def _but_moved(
     for claim in by_path.claims:
         if claim.grade is Grade.UNDECIDED:
             undecided[claim.source].add(claim.target)
-    leading: dict[int, set[int]] = defaultdict(set)
-    for t, s in by_path.open:
-        leading[t].add(s)
+    leading = _leading(by_path)
     anyones = {entry.shape for entry in sides.sources if entry.nameless}
     met = {t for t, _ in by_given.named}
     wrapped = by_path.wrapped if len(by_given.met) < len(sides.targets) else ()
@@ -123,7 +121,7 @@ def _but_moved(
         rise = _rise(sides, t, s)
         if rise and (len(risen[rise]) < 2 or (rise > 0 and sides.targets[t].shape in anyones)):
             return True
-        is_led = led.get(s) == {t} and leading[t] == {s} and s not in by_path.replaced
+        is_led = led.get(s) == {t} and leading.get(t) == {s} and s not in by_path.replaced
         return not is_led and (s in by_path.told or not _is_in_such_list(sides, t, s))
 
     given = _but_elsewhere(by_given, by_path, unplaced, sides)
@@ -159,14 +157,13 @@ def _but_elsewhere(said: Said, by_path: Said, unplaced: Collection[int], sides: 
     """
     if said.is_whole or not by_path.open:
         return said.claims
-    led = _led(by_path)
-    leading: dict[int, set[int]] = defaultdict(set)
-    for t, s in by_path.open:
-        leading[t].add(s)
+    led, leading = _led(by_path), _leading(by_path)
 
     def is_elsewhere(claim: Claim) -> bool:
         t, s = claim.target, claim.source
-        if claim.kind == "ops" and (leading[t] - {s} or (s in leading[t] and _is_at_its_path(sides, t, s))):
+        if claim.kind == "ops" and (
+            leading.get(t, set()) - {s} or ((t, s) in by_path.open and _is_at_its_path(sides, t, s))
+        ):
             return True
         may_be_path = s in unplaced or claim.kind == "ops"
         return may_be_path and bool(led.get(s, set()) - {t})
@@ -187,6 +184,14 @@ def _led(by_path: Said) -> Mapping[int, set[int]]:
     for t, s in by_path.open:
         led[s].add(t)
     return led
+
+
+def _leading(by_path: Said) -> Mapping[int, set[int]]:
+    """Return for each variable the tensors of its shape to which paths lead, where they leave that open."""
+    leading: dict[int, set[int]] = defaultdict(set)
+    for t, s in by_path.open:
+        leading[t].add(s)
+    return leading
 
 
 def _but_numbered(by_path: Said, unplaced: Collection[int], sides: Sides) -> Sequence[Claim]:

@@ -47,7 +47,7 @@ class Tells:
     The variables that are ``placed`` have a path; of these a number in a given name tells nothing to which no path leads.
     The tensors that are ``unplaced`` have none: whether their names are paths is not known, unless all variables that
     they fit as given names they fit as paths, too, and more than those; then they ``are_paths``. It ``is_same`` if all given names of both sides
-    meet: then their numbers settle a doubt about the root.
+    meet and paths leave a root open: then their numbers settle that doubt, and no other.
     """
 
     placed: Collection[int] = ()
