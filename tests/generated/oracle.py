@@ -254,10 +254,11 @@ def _given(
     for member in home.distinct():
         label = side.label(home, member, inner)
         own = (label[1],) if label[0] == GIVEN and (member.name or not by_name) else None
-        is_left_out = member.kind == "functional" and home.kind != "net" and side.form in (*CHECKPOINTS, *ARRAYS)
+        dropped = ("functional",) if side.form in CHECKPOINTS else side.flat if side.form in ARRAYS else ()
+        is_left_out = member.kind in dropped and home.kind != "net"
         only_by_name = by_name or (is_left_out and own is None)
         if is_left_out:
-            own = ()  # Keras names what is in an inner Functional model without the model.
+            own = ()  # Keras names what is in such an inner model without the model.
         found[member.uid] = own
         for uid, path in _given(side, member, inner, by_name=only_by_name).items():
             found[uid] = None if own is None or path is None else (*own, *path)
