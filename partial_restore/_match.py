@@ -61,9 +61,7 @@ def pair(
     claims = but_within(scoped, by_given, by_path, unplaced, sides)
     unsure = {*by_path.unsure, *by_given.unsure, *by_op.unsure}
     claims = _but_unsure(claims, unsure)
-    tells = Tells(
-        placed, unplaced, is_same=by_given.is_whole and bool(by_path.open), are_paths=by_given.met < by_path.met
-    )
+    tells = Tells(placed, unplaced, is_same=_settles_roots(by_given, by_path), are_paths=by_given.met < by_path.met)
     settled = contested(settled_by(claims, tells), claims, sides.is_stored)
     nameless: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for s, entry in enumerate(sources):
@@ -126,6 +124,12 @@ def _but_moved(
 
     given = _but_elsewhere(by_given, by_path, unplaced, sides)
     return [claim.opened() if has_moved(claim) else claim for claim in given]
+
+
+def _settles_roots(by_given: Said, by_path: Said) -> bool:
+    """Say whether the given names of all of both sides meet, and nowhere but where paths may lead that leave a root open."""
+    may_lead = {t for t, _ in by_given.pairs & by_path.open}
+    return by_given.is_whole and bool(may_lead) and may_lead == {t for t, _ in by_path.open}
 
 
 def _but_unsure(claims: Sequence[Claim], unsure: Collection[int]) -> Sequence[Claim]:

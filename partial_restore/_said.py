@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from partial_restore._align import Alignment, alignments, of_its_name
-from partial_restore._below import Met
+from partial_restore._below import Below, Met
 from partial_restore._certain import is_certain, rivals_of
 from partial_restore._keys import AUTOMATIC, MODELS, SCOPES, VARIABLES, Key, Prefix, is_said, unnumbered
 from partial_restore._renamed import renamed_claims, undecided_claims
@@ -159,12 +159,14 @@ def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides
         return (key[-1], shape) in new or (unnumbered(key), shape) in deeper
 
     # One may have got its name since, or the file may be the model within: then nobody knows of the others.
+    is_within = _may_be_within(found)
     if not found.is_told:
         is_loose = is_loose or any(is_other(t, key) for t, _, key in found.met)
         is_loose = is_loose or any((unnumbered(key), shape) in deeper for key, shape in _lone(found, sides))
 
     def is_doubtful(t: int, key: Key) -> bool:
-        return is_loose or t in spread or is_other(t, key) or is_below(key, wrong)
+        is_beside = is_within and not isinstance(key[0], str)
+        return is_loose or is_beside or t in spread or is_other(t, key) or is_below(key, wrong)
 
     for t, s, key in found.met:
         if is_said(key) or (kind == "given" and t not in spread and _is_named_but_for_models(key)):
@@ -208,6 +210,24 @@ def _lone(found: Alignment, sides: Sides) -> list[tuple[Key, tuple[int, ...]]]:
         *((key, sides.targets[t].shape) for t, key in found.ours.rows if t not in met),
         *((key, sides.sources[s].shape) for s, key in found.theirs.rows if s not in sources),
     ]
+
+
+def _may_be_within(found: Alignment) -> bool:
+    """Say whether nothing meets of a model within either side that has a layer as the other side has: that may be this model."""
+    sides = [({t for t, _ in found.pairs}, found.ours, found.theirs), (found.sources, found.theirs, found.ours)]
+    return any(_lies_deeper(side, met, other) for met, side, other in sides)
+
+
+def _lies_deeper(side: Below, met: Collection[int], other: Below) -> bool:
+    """Say whether a layer of the other side lies in a model of a side of which nothing met."""
+    known = {key[:i] for entry, key in side.rows if entry in met for i in range(1, len(key))}
+    deeper = {
+        unnumbered(key[i:])
+        for _, key in side.rows
+        for i in range(1, len(key) - 1)
+        if key[:i] not in known and key[i] != VARIABLES
+    }
+    return bool(deeper) and not deeper.isdisjoint(unnumbered(key) for _, key in other.rows)
 
 
 def _replaced(found: Alignment) -> set[int]:
