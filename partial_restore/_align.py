@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -143,7 +143,7 @@ def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
     """
     if top.pairs <= best.pairs:
         return False
-    if best.is_told and top.is_of_one and top.sources <= best.sources and _is_on_both_sides(top.root, best):
+    if best.is_told and top.is_of_one and (_is_on_both_sides(top, best) or _is_renamed(top, best)):
         return False
     if not top.sources & best.sources and not any(are_alike(t, s) for t, s in top.pairs):
         return False
@@ -152,10 +152,41 @@ def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
     return not best.is_told or (top.is_told and is_named and is_weighty)
 
 
-def _is_on_both_sides(root: Root, best: Alignment) -> bool:
-    """Say whether what stands behind the roots that decide, on one side, stands there on the other side as well."""
-    front, back = (part[len(known) :][:1] for part, known in zip(root, best.root, strict=True))
-    return front in best.ours.fronts or back in best.theirs.fronts
+def _is_on_both_sides(top: Alignment, best: Alignment) -> bool:
+    """Say whether what stands behind the roots that decide, on one side, stands there on the other side as well, and explains no more of the file.
+
+    Nor does a layer that both sides call so from there on.
+    """
+    front, back = (part[len(known) :][:1] for part, known in zip(top.root, best.root, strict=True))
+    explains_more = not top.sources <= best.sources and not _are_called_so(top, best)
+    return not explains_more and (front in best.ours.fronts or back in best.theirs.fronts)
+
+
+def _is_renamed(top: Alignment, best: Alignment) -> bool:
+    """Say whether the other side has such a model as what is set aside, of two layers or more, under a name that this side has not."""
+    layers = [_layers_within(best.theirs), _layers_within(best.ours)]
+    for i, (part, known) in enumerate(zip(top.root, best.root, strict=True)):
+        here, there = layers[i], layers[1 - i]
+        own = here.get(part[-1], set()) if len(part) == len(known) + 1 else set()
+        others = [held for name, held in there.items() if name not in here]
+        if any(len(held & own) > 1 and (held <= own or own <= held) for held in others):
+            return True
+    return False
+
+
+def _layers_within(side: Below) -> Mapping[str, set[Key]]:
+    """Return the layers that were called by a person, by the model in which they lie."""
+    layers: dict[str, set[Key]] = defaultdict(set)
+    for _, key in side.rows:
+        if isinstance(key[0], str) and len(key) > 2 and key[1] != VARIABLES and is_said(key[:-1]):
+            layers[key[0]].add(key[1:-1])
+    return layers
+
+
+def _are_called_so(top: Alignment, best: Alignment) -> bool:
+    """Say whether layers of the file below a root further down are called so in the model, from the root that decides on."""
+    ours = {key[:-1] for _, key in best.ours.rows if is_said(key[:-1])}
+    return top.root[0] != best.root[0] and {key[:-1] for s, key in best.theirs.rows if s in top.sources} <= ours
 
 
 def _is_any_said(met: Met) -> bool:

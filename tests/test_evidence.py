@@ -1112,6 +1112,56 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         dict.fromkeys(["blocks/0/w", "blocks/1/w"], AMBIGUOUS),
     ),
+    "a number beside a model that has a layer of the file's, and of which nothing meets": (
+        [layer("backbone/fc/w"), layer("fc/w"), layer("dense/w")],
+        [layer("fc/w"), layer("dense/w")],
+        {},
+        {"backbone/fc/w": MISSING, "fc/w": "fc/w", "dense/w": AMBIGUOUS},
+    ),
+    "a number beside a model that has a layer of the file's class in another shape": (
+        [layer("backbone/embedding/w", shape=(3,)), layer("dense/w")],
+        [layer("embedding/w"), layer("dense/w")],
+        {},
+        {"backbone/embedding/w": MISSING, "dense/w": AMBIGUOUS},
+    ),
+    "a number in the file beside a model that has a layer of this one's class": (
+        [layer("embedding/w", shape=(3,)), layer("dense/w")],
+        [layer("backbone/embedding/w"), layer("dense/w")],
+        {},
+        {"embedding/w": MISSING, "dense/w": AMBIGUOUS},
+    ),
+    "a number beside a model that is new and unlike all of the file": (
+        [layer("backbone/conv2d/w"), layer("fc/w"), layer("dense/w")],
+        [layer("fc/w"), layer("dense/w")],
+        {},
+        {"backbone/conv2d/w": MISSING, "fc/w": "fc/w", "dense/w": "dense/w"},
+    ),
+    "a layer that lost a bias, in a model that both sides call the same, beside a layer of its name": (
+        [stored("v/vars/0"), stored("v/vars/1"), stored("g/v/vars/0")],
+        [stored(f"{name}/vars/{i}") for name in ("v", "g/v") for i in (0, 1)],
+        {},
+        {f"v/vars/{i}": f"v/vars/{i}" for i in (0, 1)} | {"g/v/vars/0": AMBIGUOUS},
+    ),
+    "all given numbers meet, and one of them where no root leads": (
+        [
+            called(layer("model/sequential/dense_1/w", "1 of 2/1 of 2/1 of 1/w"), "dense_1/w"),
+            called(layer("model/dense/w", "1 of 2/2 of 2/w"), "dense/w"),
+            called(layer("conv1d/w", "2 of 2/w"), "conv1d/w"),
+        ],
+        [
+            called(rooted("model/conv1d/w"), "conv1d/w"),
+            called(rooted("model/dense_1/w"), "dense_1/w"),
+            called(rooted("model/2 of 3/dense_2/w"), "dense_2/w"),
+        ],
+        {},
+        dict.fromkeys(["model/sequential/dense_1/w", "model/dense/w", "conv1d/w"], AMBIGUOUS),
+    ),
+    "a layer beside a model that was renamed, and has one of the name": (
+        [layer("fc/fc/w"), layer("fc/proj/w"), layer("proj/w"), layer("new/w")],
+        [layer("q/fc/w"), layer("q/q/w"), layer("q/proj/w"), layer("proj/w")],
+        {},
+        {"fc/fc/w": MISSING, "fc/proj/w": MISSING, "proj/w": "proj/w", "new/w": MISSING},
+    ),
     "a given name where paths lead from two models": (
         [
             *(attribute(f"backbone/{name}/w", f"backbone/{name}/w") for name in ("q/a", "q/g", "p/g", "p/out")),
