@@ -138,10 +138,13 @@ def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
     """Say whether what meets further down speaks against what meets: anything against numbers, as much against a name.
 
     Other tensors for the same variables do not if none has the shape of its variable. Other variables for the same tensors
-    do, whatever their shape: a layer that was made wider is still that layer. One layer of a model that both sides have
+    do, whatever their shape: a layer that was made wider is still that layer. Other tensors that are attributes do not for layers. One layer of a model that both sides have
     is no part for the whole of the other, if it explains no more of the file.
     """
     if top.pairs <= best.pairs:
+        return False
+    is_apart = not top.sources & best.sources and best.is_told and best.is_evident
+    if is_apart and not _kept(top.ours, top.theirs, top.met):
         return False
     if best.is_told and top.is_of_one and (_is_on_both_sides(top, best) or _is_renamed(top, best)):
         return False
@@ -247,8 +250,13 @@ def _telling(root: Root, ours: Below, theirs: Below) -> Alignment:
 
 def _is_evident(root: Root, ours: Below, theirs: Below, met: Met) -> bool:
     """Say whether names that were chosen prove roots: a model keeps its attributes and its layers, wherever it went."""
-    kept = [each for each in met if _are_of_kind(ours.kinds[each[2][0]], theirs.kinds[each[2][0]])]
+    kept = _kept(ours, theirs, met)
     return _is_told(kept) and is_near(root, kept)
+
+
+def _kept(ours: Below, theirs: Below, met: Met) -> Met:
+    """Return what meets that may be below an attribute on both sides, or below a layer of a model on both."""
+    return [each for each in met if _are_of_kind(ours.kinds[each[2][0]], theirs.kinds[each[2][0]])]
 
 
 def _are_of_kind(ours: Collection[bool | None], theirs: Collection[bool | None]) -> bool:

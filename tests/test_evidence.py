@@ -750,6 +750,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         dict.fromkeys(["fc/w", "blocks/0/fc/w", "blocks/0/d/w"], AMBIGUOUS),
     ),
+    "layers of a model in a list are called as an attribute of the file that is gone": (
+        [attribute("a/w"), mixed("blocks/0/v/w", 2), mixed("blocks/0/v/b", 2), mixed("blocks/0/d/w", 2)],
+        [attribute("model/a/w"), attribute("model/v/w"), attribute("model/v/b")],
+        {},
+        {"a/w": "model/a/w"} | dict.fromkeys(["blocks/0/v/w", "blocks/0/v/b", "blocks/0/d/w"], MISSING),
+    ),
     "an array that two roots give to two variables": (
         [short("backbone/d/net/d/w", "backbone/d/d/w"), short("backbone/q/w", "backbone/q/w"), short("d/w", "d/w")],
         [array("d/w"), array("q/w"), array("d/v/w")],
