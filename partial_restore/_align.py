@@ -143,8 +143,8 @@ def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
     """
     if top.pairs <= best.pairs:
         return False
-    is_apart = not top.sources & best.sources and best.is_told and best.is_evident
-    if is_apart and not _kept(top.ours, top.theirs, top.met):
+    is_sure = best.is_told and best.is_evident
+    if is_sure and _are_apart(top, best) and not _kept(top.ours, top.theirs, top.met):
         return False
     if best.is_told and top.is_of_one and (_is_on_both_sides(top, best) or _is_renamed(top, best)):
         return False
@@ -153,6 +153,11 @@ def _is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
     is_named = top.is_evident or _is_any_said(top.met) or not _is_any_said(best.met)
     is_weighty = len(top.pairs) >= len(best.pairs) or len(top.layers) >= len(best.layers)
     return not best.is_told or (top.is_told and is_named and is_weighty)
+
+
+def _are_apart(top: Alignment, best: Alignment) -> bool:
+    """Say whether no variable and no tensor meets below both."""
+    return all({pair[i] for pair in top.pairs}.isdisjoint(pair[i] for pair in best.pairs) for i in (0, 1))
 
 
 def _is_on_both_sides(top: Alignment, best: Alignment) -> bool:
