@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from partial_restore._align import Alignment, AreAlike
+from partial_restore._alignment import Alignment, AreAlike
 from partial_restore._below import Below
 from partial_restore._keys import CELL, OF, VARIABLES, Key, Part, Prefix, is_place, is_said
 from partial_restore._roots import says_nothing

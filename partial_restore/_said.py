@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from partial_restore._align import Alignment, alignments, of_its_name
+from partial_restore._align import alignments, of_its_name
+from partial_restore._alignment import Alignment
 from partial_restore._below import Below, Met
 from partial_restore._certain import is_certain, rivals_of
 from partial_restore._keys import AUTOMATIC, MODELS, SCOPES, VARIABLES, Key, Prefix, is_said, unnumbered

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from partial_restore._align import Alignment
+from partial_restore._alignment import Alignment
 from partial_restore._keys import Part, Prefix
 from partial_restore._rows import Row
 from partial_restore._sides import Sides
