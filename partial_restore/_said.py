@@ -12,7 +12,7 @@ from functools import cached_property
 
 from partial_restore._align import alignments, of_its_name
 from partial_restore._alignment import Alignment
-from partial_restore._below import Below, Met
+from partial_restore._below import Met
 from partial_restore._certain import is_certain, rivals_of
 from partial_restore._keys import AUTOMATIC, MODELS, SCOPES, VARIABLES, Key, Prefix, is_said, unnumbered
 from partial_restore._renamed import renamed_claims, undecided_claims
@@ -23,6 +23,7 @@ from partial_restore._siblings import disproved, is_below, reordered, shuffled
 from partial_restore._sides import Sides
 from partial_restore._types import Entry, Name
 from partial_restore._whole import proven
+from partial_restore._within import lone, may_be_within, of_models_within
 
 
 @dataclass(frozen=True)
@@ -153,17 +154,17 @@ def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides
     wrong = moved | disproved(found.ours, found.theirs, found.met, sides.are_alike)
     wrong |= shuffled(found.met, sides.are_listed, sides.is_frozen, is_part=bool(found.root[0]))
     new = set() if found.is_told else _unmet(found, sides)
-    deeper = set() if found.is_told and not _is_short(found, sides) else _deeper(found, sides)
+    deeper = set() if found.is_told and not _is_short(found, sides) else of_models_within(found, sides)
 
     def is_other(t: int, key: Key) -> bool:
         shape = sides.targets[t].shape
         return (key[-1], shape) in new or (unnumbered(key), shape) in deeper
 
     # One may have got its name since, or the file may be the model within: then nobody knows of the others.
-    is_within = _may_be_within(found)
+    is_within = any(not isinstance(key[0], str) for _, _, key in found.met) and may_be_within(found)
     if not found.is_told:
         is_loose = is_loose or any(is_other(t, key) for t, _, key in found.met)
-        is_loose = is_loose or any((unnumbered(key), shape) in deeper for key, shape in _lone(found, sides))
+        is_loose = is_loose or any((unnumbered(key), shape) in deeper for key, shape in lone(found, sides))
 
     def is_doubtful(t: int, key: Key) -> bool:
         is_beside = is_within and not isinstance(key[0], str)
@@ -198,37 +199,6 @@ def _unmet(found: Alignment, sides: Sides) -> set[tuple[object, tuple[int, ...]]
     """Return what variables are called that meet nothing, and their shapes: one of them may have got its name since."""
     met = {t for t, _ in found.pairs}
     return {(key[-1], sides.targets[t].shape) for t, key in found.ours.rows if t not in met and _is_of_named_layer(key)}
-
-
-def _deeper(found: Alignment, sides: Sides) -> set[tuple[Key, tuple[int, ...]]]:
-    """Return what stands in a model within either side and meets nothing, without its numbers: the other side may be that model."""
-    return {(unnumbered(key[i:]), shape) for key, shape in _lone(found, sides) for i in range(1, len(key) - 1)}
-
-
-def _lone(found: Alignment, sides: Sides) -> list[tuple[Key, tuple[int, ...]]]:
-    met, sources = {t for t, _ in found.pairs}, found.sources
-    return [
-        *((key, sides.targets[t].shape) for t, key in found.ours.rows if t not in met),
-        *((key, sides.sources[s].shape) for s, key in found.theirs.rows if s not in sources),
-    ]
-
-
-def _may_be_within(found: Alignment) -> bool:
-    """Say whether nothing meets of a model within either side that has a layer as the other side has: that may be this model."""
-    sides = [({t for t, _ in found.pairs}, found.ours, found.theirs), (found.sources, found.theirs, found.ours)]
-    return any(_lies_deeper(side, met, other) for met, side, other in sides)
-
-
-def _lies_deeper(side: Below, met: Collection[int], other: Below) -> bool:
-    """Say whether a layer of the other side lies in a model of a side of which nothing met."""
-    known = {key[:i] for entry, key in side.rows if entry in met for i in range(1, len(key))}
-    deeper = {
-        unnumbered(key[i:])
-        for _, key in side.rows
-        for i in range(1, len(key) - 1)
-        if key[:i] not in known and key[i] != VARIABLES
-    }
-    return bool(deeper) and not deeper.isdisjoint(unnumbered(key) for _, key in other.rows)
 
 
 def _replaced(found: Alignment) -> set[int]:
