@@ -279,7 +279,8 @@ def unseen(saved: Side, edited: Side) -> dict[int, set[int]]:
         (_, old), (_, new) = before.looks(saved.spec, ()), after.looks(edited.spec, ())
         if old == new:
             pairs += _in_order(before, after, saved.spec, edited.spec, ((), ()))
-        elif not certain(before, after):  # What a model was wrapped in may have a layer of the only name that is known.
+        elif saved.form in ARRAYS or not certain(before, after):
+            # A name is all that arrays tell; and what a model was wrapped in may have a layer of the only one that is known.
             pairs += _namesakes(before, after)
     found: dict[int, set[int]] = defaultdict(set)
     for mine, yours in (*pairs, *_flattened(saved, edited, ([saved.spec], [edited.spec]))):
