@@ -14,7 +14,7 @@ from partial_restore._keys import AUTOMATIC, SCOPES, counted_from_zero, may_be_a
 from partial_restore._relisted import but_renamed
 from partial_restore._said import Said, said_by
 from partial_restore._select import Renamed
-from partial_restore._settle import Claim, Grade, Settled, Tells, contested, filled, settled_by
+from partial_restore._settle import Claim, Grade, Settled, Tells, completed, contested, filled, settled_by
 from partial_restore._shortened import but_short, but_shortened, but_within, contested_scopes, models_around
 from partial_restore._sides import Sides
 from partial_restore._types import Entry, Name, name_of
@@ -63,6 +63,8 @@ def pair(
     claims = _but_unsure(claims, unsure)
     tells = Tells(placed, unplaced, is_same=_settles_roots(by_given, by_path), are_paths=by_given.met < by_path.met)
     settled = contested(settled_by(claims, tells), claims, sides.is_stored)
+    if len(unplaced) == len(sources) and _is_literal(by_given, sides):
+        settled = completed(settled, _but_led_elsewhere(by_given.pairs, by_path))
     nameless: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for s, entry in enumerate(sources):
         if entry.nameless and renamed[s] is None:
@@ -130,6 +132,27 @@ def _settles_roots(by_given: Said, by_path: Said) -> bool:
     """Say whether the given names of all of both sides meet, and nowhere but where paths may lead that leave a root open."""
     may_lead = {t for t, _ in by_given.pairs & by_path.open}
     return by_given.is_whole and bool(may_lead) and may_lead == {t for t, _ in by_path.open}
+
+
+def _is_literal(by_given: Said, sides: Sides) -> bool:
+    """Say whether all of both sides meets under given names that are the same to the last number, but for a root."""
+    is_whole = by_given.is_whole and len(by_given.pairs) == len(sides.targets) == len(sides.sources)
+    return is_whole and all(
+        any(_end_alike(ours, theirs) for ours in sides.targets[t].given for theirs in sides.sources[s].given)
+        for t, s in by_given.pairs
+    )
+
+
+def _but_led_elsewhere(pairs: Collection[tuple[int, int]], by_path: Said) -> list[tuple[int, int]]:
+    """Return the pairs of which a path leads neither the variable to another tensor nor the tensor to another variable."""
+    led = {(claim.target, claim.source) for claim in by_path.claims}
+    targets, sources = ({pair[i] for pair in led.difference(pairs)} for i in (0, 1))
+    return [(t, s) for t, s in pairs if t not in targets and s not in sources]
+
+
+def _end_alike(ours: Name, theirs: Name) -> bool:
+    depth = min(len(ours.segments), len(theirs.segments))
+    return ours.segments[-depth:] == theirs.segments[-depth:]
 
 
 def _but_unsure(claims: Sequence[Claim], unsure: Collection[int]) -> Sequence[Claim]:

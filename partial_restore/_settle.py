@@ -126,6 +126,13 @@ def contested(
     return {t: (Grade.UNDECIDED, found[1]) if t in lost else found for t, found in settled.items()}
 
 
+def completed(settled: Mapping[int, Settled], pairs: Iterable[tuple[int, int]]) -> dict[int, Settled]:
+    """Return what is settled, and by these pairs what is not, where their tensors belong to no other variable."""
+    decided = {t: found for t, found in settled.items() if found[0] is not Grade.UNDECIDED}
+    taken = {s for _, sources in decided.values() for s in sources}
+    return {**settled, **{t: (Grade.NUMBERED, (s,)) for t, s in pairs if t not in decided and s not in taken}}
+
+
 def filled(settled: Mapping[int, Settled], claims: Iterable[Claim], weaker: Sequence[Claim]) -> dict[int, Settled]:
     """Return what is settled, and what weaker claims say of variables and tensors about which nothing else does.
 

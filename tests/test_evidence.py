@@ -289,6 +289,24 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"f/w": "f/w", "heads/d/f/w": "heads/d/f/w"},
     ),
+    "all names of arrays are those of the model, to the last number": (
+        [attribute(f"rnn/cell/cells/{i}/w", f"rnn/lstm_cell_{2 + i}/w") for i in (0, 1)],
+        [tensor("rnn/lstm_cell_2/w"), tensor("rnn/lstm_cell_3/w")],
+        {},
+        {f"rnn/cell/cells/{i}/w": f"rnn/lstm_cell_{2 + i}/w" for i in (0, 1)},
+    ),
+    "arrays of a model that was built anew, and is known by numbers only": (
+        [attribute(f"rnn/cell/cells/{i}/w", f"rnn/lstm_cell_{4 + i}/w") for i in (0, 1)],
+        [tensor("rnn/lstm_cell_2/w"), tensor("rnn/lstm_cell_3/w")],
+        {},
+        dict.fromkeys([f"rnn/cell/cells/{i}/w" for i in (0, 1)], AMBIGUOUS),
+    ),
+    "all but one of the names of arrays are those of the model": (
+        [attribute(f"rnn/cell/cells/{i}/w", f"rnn/lstm_cell_{2 + i}/w") for i in (0, 1)],
+        [tensor("rnn/lstm_cell_2/w"), tensor("rnn/lstm_cell_3/w"), tensor("rnn/lstm_cell_4/w")],
+        {},
+        dict.fromkeys([f"rnn/cell/cells/{i}/w" for i in (0, 1)], AMBIGUOUS),
+    ),
     "paths and given names explain as much": (
         [attribute("a/w", "b/w"), attribute("b/w", "a/w")],
         [tensor("a/w"), tensor("b/w")],

@@ -900,3 +900,27 @@ def test_the_names_of_layers_in_a_list_speak_against_their_places(build: Any, ki
     else:
         np.testing.assert_array_equal(now_p.kernel, p.kernel)
     np.testing.assert_array_equal(r.kernel, before[1])
+
+
+def recurrent_of_cells() -> Any:
+    """A model of which nobody named the cells."""
+    inputs = keras.Input([4, 3])
+    cells = [Layers.LSTMCell(3), Layers.LSTMCell(3)]
+    hidden = Layers.RNN(Layers.GRUCell(3))(Layers.RNN(cells, return_sequences=True)(inputs))
+    return keras.Model(inputs, Layers.Dense(2)(hidden))
+
+
+def test_arrays_under_the_paths_of_a_model_go_back_into_it() -> None:
+    model = randomized(recurrent_of_cells())
+    weights = {weight.path: weight.numpy() for weight in model.weights}
+    before = held(model)
+    randomized(model)
+    assert len(pr.restore_subset(model, weights).loaded) == len(weights)
+    assert_same(held(model), before)
+
+
+def test_arrays_under_the_paths_of_cells_are_undecidable_in_another_model() -> None:
+    source, target = recurrent_of_cells(), recurrent_of_cells()
+    weights = {weight.path: weight.numpy() for weight in randomized(source).weights}
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, weights)
