@@ -47,6 +47,20 @@ class Below:
         return kinds
 
     @cached_property
+    def layers(self) -> set[Key]:
+        """The layers of which all was chosen."""
+        return {key[:-1] for _, key in self.rows if is_said(key[:-1])}
+
+    @cached_property
+    def within(self) -> Mapping[str, set[Key]]:
+        """By the model in which they lie those layers of which all was chosen."""
+        layers: dict[str, set[Key]] = defaultdict(set)
+        for key in self.layers:
+            if len(key) > 1 and isinstance(key[0], str) and key[1] != VARIABLES:
+                layers[key[0]].add(key[1:])
+        return layers
+
+    @cached_property
     def entries(self) -> set[int]:
         return {entry for entry, _ in self.rows}
 

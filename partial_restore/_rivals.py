@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
-
 from partial_restore._alignment import Alignment, AreAlike, is_any_said, kept
-from partial_restore._below import Below
-from partial_restore._keys import VARIABLES, Key, is_said
 
 
 def is_rival(top: Alignment, best: Alignment, are_alike: AreAlike) -> bool:
@@ -46,7 +41,7 @@ def _is_on_both_sides(top: Alignment, best: Alignment) -> bool:
 
 def _is_renamed(top: Alignment, best: Alignment) -> bool:
     """Say whether the other side has such a model as what is set aside, of two layers or more, under a name that this side has not."""
-    layers = [_layers_within(best.theirs), _layers_within(best.ours)]
+    layers = [best.theirs.within, best.ours.within]
     for i, (part, known) in enumerate(zip(top.root, best.root, strict=True)):
         here, there = layers[i], layers[1 - i]
         own = here.get(part[-1], set()) if len(part) == len(known) + 1 else set()
@@ -56,16 +51,8 @@ def _is_renamed(top: Alignment, best: Alignment) -> bool:
     return False
 
 
-def _layers_within(side: Below) -> Mapping[str, set[Key]]:
-    """Return the layers that were called by a person, by the model in which they lie."""
-    layers: dict[str, set[Key]] = defaultdict(set)
-    for _, key in side.rows:
-        if isinstance(key[0], str) and len(key) > 2 and key[1] != VARIABLES and is_said(key[:-1]):
-            layers[key[0]].add(key[1:-1])
-    return layers
-
-
 def _are_called_so(top: Alignment, best: Alignment) -> bool:
     """Say whether layers of the file below a root further down are called so in the model, from the root that decides on."""
-    ours = {key[:-1] for _, key in best.ours.rows if is_said(key[:-1])}
-    return top.root[0] != best.root[0] and {key[:-1] for s, key in best.theirs.rows if s in top.sources} <= ours
+    sources = top.sources
+    is_further = top.root[0] != best.root[0]
+    return is_further and {key[:-1] for s, key in best.theirs.rows if s in sources} <= best.ours.layers
