@@ -35,10 +35,19 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
     fronts: dict[int, int] = {}
     for leaf, extra in more.items():
         fronts[_home(read[leaf])] = max(extra, fronts.get(_home(read[leaf]), 0))
+    scopes = {
+        (_home(read[leaf]), stem[:i])
+        for leaf in more
+        for stem in [_stem(nodes[leaf])]
+        for i, letter in enumerate(stem)
+        if letter == "/"
+    }
     return told | {
         leaf
         for leaf, extra in more.items()
-        if nodes[leaf].full_name and _stem(nodes[leaf]) in honest and extra == fronts[_home(read[leaf])]
+        if nodes[leaf].full_name
+        and (stem := _stem(nodes[leaf])) in honest
+        and (extra == fronts[_home(read[leaf])] or (extra >= 0 and (_home(read[leaf]), stem) not in scopes))
     }
 
 
@@ -60,7 +69,7 @@ def _telling_steps(nodes: Sequence[Node], steps: Sequence[Step]) -> list[Step]:
 def _more(nodes: Sequence[Node], leaf: int, read: Read) -> int:
     """Return how many segments a full name has before those of the objects from the last member of a layer list on.
 
-    It is the same for all of a list: one that has less has lost a layer.
+    It is the same for all of a list, but for scopes within: one that has less, and is called as such a scope, has lost a layer.
     """
     path = read[leaf]
     below = _telling_steps(nodes, path[path.members[-1] :])

@@ -924,3 +924,23 @@ def test_arrays_under_the_paths_of_cells_are_undecidable_in_another_model() -> N
     weights = {weight.path: weight.numpy() for weight in randomized(source).weights}
     with unchanged(target), pytest.raises(pr.AmbiguousError):
         pr.restore_subset(target, weights)
+
+
+def scoped(*classes: int) -> Any:
+    """A model whose layers were partly made in scopes of names, as those of `keras.applications.NASNetMobile` are."""
+    inputs = keras.Input([4])
+    hidden = Layers.Dense(4, name="stem")(inputs)
+    for scope in "pq":
+        with keras.name_scope(scope):
+            hidden = Layers.Dense(4, name=f"left_{scope}")(hidden)
+            with keras.name_scope(f"inner_{scope}"):
+                hidden = Layers.Dense(4, name=f"right_{scope}")(hidden)
+    heads = [Layers.Dense(width, name=f"head_of_{width}") for width in classes]
+    return randomized(keras.Sequential([Layers.Input([4]), keras.Model(inputs, hidden), *heads]))
+
+
+def test_layers_in_scopes_of_names_are_found_beside_other_layers(tmp_path: Path) -> None:
+    source, target = scoped(5), scoped(6, 7)
+    path = tf.train.Checkpoint(model=source).write(str(tmp_path / "ckpt"))
+    assert len(pr.restore_subset(target, path).loaded) == 10
+    assert_weights_same(target.layers[0], source.layers[0])
