@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from partial_restore._keys import VARIABLES, Prefix, may_be_automatic
 from partial_restore._settle import Claim, Grade
@@ -15,7 +15,7 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
     """Leave undecided a place in a list if both sides tell the names of the layers there, chosen ones, and they differ.
 
     Or if the given names tell that what is there traded places: those of one have all models within the list on one side only,
-    those of another on the other side only. So is all that lies at that place, be its name lost; and what stands under an attribute as well, which is no name of its own then.
+    those of another on the other side only. Or if an attribute is for a layer of a list in which that stands elsewhere now, or among others. So is all that lies at that place, be its name lost; and what stands under an attribute as well, which is no name of its own then.
     """
 
     def is_renamed(claim: Claim) -> bool:
@@ -32,7 +32,7 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
 
     placed = [claim for claim in claims if is_by_place(claim)]
     renamed = {_list_places(_listed_path(sides.targets[claim.target]))[-1] for claim in placed if is_renamed(claim)}
-    renamed |= _traded(placed, sides)
+    renamed |= _traded(placed, sides) | _moved(placed, sides)
     if not renamed:
         return claims
     return [
@@ -54,6 +54,29 @@ def _traded(claims: Sequence[Claim], sides: Sides) -> set[Prefix]:
             if is_short != was_short and target.given and source.given:
                 changes[place[:-1]][place].add(is_short)
     return {place for found in changes.values() if len(set().union(*found.values())) > 1 for place in found}
+
+
+def _moved(claims: Sequence[Claim], sides: Sides) -> set[Prefix]:
+    """Return the places in lists to which an attribute leads as well, on both sides, that are others now or in longer or shorter lists."""
+    ours, theirs = _lists(sides.targets), _lists(sides.sources)
+    moved: set[Prefix] = set()
+    for claim in claims:
+        here = _list_places(_listed_path(sides.targets[claim.target]))[-1:]
+        there = _list_places(_listed_path(sides.sources[claim.source]))[-1:]
+        if claim.grade is Grade.NAMED and claim.kind == "paths" and here and there:
+            is_same = here[0][-1] == there[0][-1] and ours[here[0][:-1]] == theirs[there[0][:-1]]
+            moved.update(() if is_same else here)
+    return moved
+
+
+def _lists(entries: Iterable[Entry]) -> Mapping[Prefix, set[str]]:
+    """Return the places of every list."""
+    lists: dict[Prefix, set[str]] = defaultdict(set)
+    for entry in entries:
+        for path in entry.paths:
+            for place in _list_places(path.segments):
+                lists[place[:-1]].add(place[-1])
+    return lists
 
 
 def _is_short(entry: Entry, depth: int) -> bool:

@@ -289,6 +289,22 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"f/w": "f/w", "heads/d/f/w": "heads/d/f/w"},
     ),
+    "an attribute for a layer of a list that has lost one": (
+        [attribute("first/w")._replace(paths=tuple(map(name_of, ("first/w", "blocks/0/w")))), attribute("out/w")],
+        [
+            attribute("first/w")._replace(paths=tuple(map(name_of, ("first/w", "blocks/0/w")))),
+            attribute("blocks/1/w"),
+            attribute("out/w"),
+        ],
+        {},
+        {"first/w": AMBIGUOUS, "out/w": "out/w"},
+    ),
+    "an attribute for a layer of a list that stays as it is": (
+        [attribute("first/w")._replace(paths=tuple(map(name_of, ("first/w", "blocks/0/w")))), attribute("new/w")],
+        [attribute("first/w")._replace(paths=tuple(map(name_of, ("first/w", "blocks/0/w")))), attribute("out/w")],
+        {},
+        {"first/w": "first/w", "new/w": MISSING},
+    ),
     "all names of arrays are those of the model, to the last number": (
         [attribute(f"rnn/cell/cells/{i}/w", f"rnn/lstm_cell_{2 + i}/w") for i in (0, 1)],
         [tensor("rnn/lstm_cell_2/w"), tensor("rnn/lstm_cell_3/w")],

@@ -944,3 +944,37 @@ def test_layers_in_scopes_of_names_are_found_beside_other_layers(tmp_path: Path)
     path = tf.train.Checkpoint(model=source).write(str(tmp_path / "ckpt"))
     assert len(pr.restore_subset(target, path).loaded) == 10
     assert_weights_same(target.layers[0], source.layers[0])
+
+
+class Aliased(tf_keras.Model):  # type: ignore[misc]
+    """Blocks in a list, of which the first and the last have attributes as well."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.blocks = [tf_keras.layers.Dense(4, name=name) for name in names]
+        self.first, self.last = self.blocks[0], self.blocks[-1]
+
+    def call(self, inputs: Any) -> Any:
+        for block in self.blocks:
+            inputs = block(inputs)
+        return inputs
+
+
+@pytest.mark.parametrize("names", ["bc", "ab"])
+@pytest.mark.parametrize("form", ["ckpt", "model.weights.h5", "subset"])
+def test_attributes_of_blocks_do_not_take_those_that_were_removed(form: str, names: str, tmp_path: Path) -> None:
+    source, target = Aliased(*"abc"), Aliased(*names)
+    for model in (source, target):
+        model(tf.ones([1, 4]))
+        model.set_weights([np.random.default_rng().normal(size=weight.shape) for weight in model.weights])
+    path = str(tmp_path / form)
+    if form == "ckpt":
+        path = tf.train.Checkpoint(model=source).write(path)
+    elif form == "subset":
+        pr.save_subset(source, path)
+    else:
+        source.save_weights(path)
+    before = target.get_weights()
+    with pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, path)
+    assert all(map(np.array_equal, target.get_weights(), before))
