@@ -58,12 +58,15 @@ def _traded(claims: Sequence[Claim], sides: Sides) -> set[Prefix]:
 
 def _moved(claims: Sequence[Claim], sides: Sides) -> set[Prefix]:
     """Return the places in lists to which an attribute leads as well, on both sides, that are others now or in longer or shorter lists."""
+    named = [claim for claim in claims if claim.grade is Grade.NAMED and claim.kind == "paths"]
+    if not named:
+        return set()
     ours, theirs = _lists(sides.targets), _lists(sides.sources)
     moved: set[Prefix] = set()
-    for claim in claims:
+    for claim in named:
         here = _list_places(_listed_path(sides.targets[claim.target]))[-1:]
         there = _list_places(_listed_path(sides.sources[claim.source]))[-1:]
-        if claim.grade is Grade.NAMED and claim.kind == "paths" and here and there:
+        if here and there:
             is_same = here[0][-1] == there[0][-1] and ours[here[0][:-1]] == theirs[there[0][:-1]]
             moved.update(() if is_same else here)
     return moved
