@@ -978,3 +978,25 @@ def test_attributes_of_blocks_do_not_take_those_that_were_removed(form: str, nam
     with pytest.raises(pr.AmbiguousError):
         pr.restore_subset(target, path)
     assert all(map(np.array_equal, target.get_weights(), before))
+
+
+def two_parts(first: int) -> Any:
+    """Three layers without names in two models, so many of them in the first."""
+    keras.backend.clear_session()
+    inputs = keras.Input([4])
+    hidden = inputs
+    for name, depth in (("p", first), ("q", 3 - first)):
+        within = keras.Input([4])
+        outputs = within
+        for _ in range(depth):
+            outputs = Layers.Dense(4)(outputs)
+        hidden = keras.Model(within, outputs, name=name)(hidden)
+    return randomized(keras.Model(inputs, hidden))
+
+
+def test_arrays_do_not_tell_in_which_model_a_layer_without_a_name_was() -> None:
+    source, target = two_parts(2), two_parts(1)
+    weights = {weight.path: weight.numpy() for weight in source.weights}
+    assert [weight.path for weight in target.weights] == list(weights)
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, weights)
