@@ -113,16 +113,30 @@ def _nameless(scopes: Mapping[Key, Sequence[Key]], ours: Below, theirs: Below) -
 
 
 def _uneven(scopes: Collection[Key], ours: Below, theirs: Below) -> Mapping[Key, Mapping[Key, _Sides]]:
-    """Return by scope the places of the numbered layers of each class of which there are more on one side than on the other."""
+    """Return by scope the places of the numbered layers of each class of which there are more on one side than on the other.
+
+    What one side alone has may be what the other side alone has, by another name: if it is as much, it is taken together.
+    """
     classes: dict[Key, _Sides] = defaultdict(lambda: (set(), set()))
-    for i, side in enumerate((ours, theirs)):
+    lone: dict[Key, _Sides] = defaultdict(lambda: (set(), set()))
+    for i, (side, other) in enumerate(((ours, theirs), (theirs, ours))):
         for layer, place in side.places.items():
-            if layer[:-1] in scopes and not isinstance(layer[-1], str) and layer[-1][0] != OF:
+            if layer[:-1] not in scopes or layer[-1][0] == OF:
+                continue
+            if not isinstance(layer[-1], str):
                 classes[_row(layer)][i].add(place)
+            elif layer not in other.places:
+                lone[layer[:-1]][i].add(place)
     found: dict[Key, dict[Key, _Sides]] = defaultdict(dict)
     for row, (here, there) in classes.items():
         if len(here) != len(there):
             found[row[:-1]][row] = here, there
+        if not (here and there):
+            lone[row[:-1]][0].update(here)
+            lone[row[:-1]][1].update(there)
+    for scope, (here, there) in lone.items():
+        if len(here) == len(there):
+            found[scope][scope] = here, there
     return found
 
 

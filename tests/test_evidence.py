@@ -502,6 +502,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"dense/w": AMBIGUOUS, "fc/w": "fc/w", "dense_1/w": AMBIGUOUS},
     ),
+    "a layer of another name stands elsewhere among those that are numbered: it may be the same one": (
+        [placed("dense/w", 0), placed("built_net/v", 1), placed("dense_1/w", 2)],
+        [placed("dense/w", 0), placed("dense_1/w", 1), placed("net/v", 2)],
+        {},
+        {"dense/w": AMBIGUOUS, "built_net/v": MISSING, "dense_1/w": AMBIGUOUS},
+    ),
+    "a layer of another name stands where one did among those that are numbered, and another behind": (
+        [placed("dense/w", 0), placed("built_net/v", 1), placed("dense_1/w", 2), placed("fc/v", 3)],
+        [placed("dense/w", 0), placed("net/v", 1), placed("dense_1/w", 2)],
+        {},
+        {"dense/w": "dense/w", "built_net/v": MISSING, "dense_1/w": "dense_1/w", "fc/v": MISSING},
+    ),
     "a layer whose name is lost stands elsewhere among those that are numbered": (
         [placed("net/v", 0), placed("dense/w", 1), placed("dense_1/w", 2)],
         [placed("dense/w", 0), placed("dense_1/w", 1), placed("3 of 3/v", 2)],
