@@ -107,7 +107,7 @@ def _but_moved(
 
     def has_moved(claim: Claim) -> bool:
         t, s = claim.target, claim.source
-        if wrapped and t in placed and t not in wrapped:
+        if wrapped and t in placed and t not in wrapped and not _is_in_its_place(sides, t, s):
             return True
         if claim.grade is Grade.NUMBERED:
             return t in by_path.moved
@@ -177,6 +177,13 @@ def _but_unsure(claims: Sequence[Claim], unsure: Collection[int]) -> Sequence[Cl
 def _rise(sides: Sides, t: int, s: int) -> int:
     """Return in how many inner models a tensor lies that its variable does not lie in."""
     return models_around(sides.sources[s]) - models_around(sides.targets[t])
+
+
+def _is_in_its_place(sides: Sides, t: int, s: int) -> bool:
+    """Say whether a tensor is known by names alone, and these begin with the layer in which its variable lies, outermost."""
+    ours, theirs = sides.targets[t].paths, sides.sources[s].paths
+    is_of_names = theirs == sides.sources[s].given
+    return is_of_names and any(mine.segments[0] == yours.segments[0] for mine in ours for yours in theirs)
 
 
 def _is_in_such_list(sides: Sides, t: int, s: int) -> bool:

@@ -1100,6 +1100,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
             "backbone/head/head/w": MISSING,
         },
     ),
+    "an attention has other paths than names, and what meets by paths lies within a model": (
+        [called(layer("net/v/w"), "v/w"), called(layer("a/_query_dense/w"), "a/query/w"), layer("p/w")],
+        [layer("v/w"), layer("a/query/w"), layer("p/b")],
+        {},
+        {"net/v/w": "v/w", "a/_query_dense/w": "a/query/w", "p/w": MISSING},
+    ),
     "a given name beside both models that the saved one may be": (
         [
             attribute("heads/backbone/new/out/w", "net_1/backbone/net/out/w"),
