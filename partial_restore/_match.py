@@ -53,8 +53,9 @@ def pair(
     knows_places = any(entry.paths != entry.given for entry in targets)
     placed = {t for t, entry in enumerate(targets) if knows_places and entry.paths}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
-    given = _but_moved(by_given, by_path, placed, unplaced, sides)
-    paths = but_renamed(_but_numbered(by_path, unplaced, sides), sides)
+    places = but_renamed(_but_numbered(by_path, unplaced, sides), sides)
+    names = _but_moved(by_given, by_path, placed, unplaced, sides)
+    given, paths = _but_below_root(by_given, names, places, sides)
     by_op = said_by("ops", sides) if any(entry.ops for entry in targets) else Said()
     paths = but_shortened(paths, by_op, by_path, unplaced, sides)
     scoped = [*paths, *contested_scopes(given, by_path.claims, unplaced, sides)]
@@ -127,6 +128,28 @@ def _but_moved(
 
     given = _but_elsewhere(by_given, by_path, unplaced, sides)
     return [claim.opened() if has_moved(claim) else claim for claim in given]
+
+
+def _but_below_root(
+    by_given: Said, given: Sequence[Claim], paths: Sequence[Claim], sides: Sides
+) -> tuple[Sequence[Claim], Sequence[Claim]]:
+    """Leave undecided names and places that contradict each other, where a root was set aside and names of tensors are not known.
+
+    That may be a model beside the one in which the place is, of which the file knows no names.
+    """
+    if not by_given.root or all(entry.given or not entry.paths for entry in sides.sources):
+        return given, paths
+    places = {claim.target: claim.source for claim in paths if claim.grade is Grade.NUMBERED}
+    lost = {
+        claim.target
+        for claim in given
+        if claim.grade is Grade.NAMED and places.get(claim.target, claim.source) != claim.source
+    }
+    opened = [
+        [claim.opened() if claim.target in lost and claim.grade is not Grade.SAID else claim for claim in claims]
+        for claims in (given, paths)
+    ]
+    return opened[0], opened[1]
 
 
 def _settles_roots(by_given: Said, by_path: Said) -> bool:

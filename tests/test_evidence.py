@@ -1106,6 +1106,23 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"net/v/w": "v/w", "a/_query_dense/w": "a/query/w", "p/w": MISSING},
     ),
+    "a given name lies below a root, and a place in an attribute of which the file knows no names": (
+        [
+            *(
+                called(mixed(f"block/{name}/w", 1), f"{name}/w")._replace(
+                    paths=tuple(mixed(f"block/{each}/w", 1).paths[0] for each in (name, place))
+                )
+                for name, place in (("head", "1 of 2"), ("v", "2 of 2"))
+            ),
+            attribute("blocks/0/out/b", "out/b"),
+        ],
+        [
+            *(mixed(f"model/block/{i} of 2/w", 2) for i in (1, 2)),
+            *(tensor(f"a/{name}")._replace(paths=()) for name in ("v/w", "out/b")),
+        ],
+        {},
+        {"block/head/w": "model/block/1 of 2/w", "block/v/w": AMBIGUOUS, "blocks/0/out/b": "a/out/b"},
+    ),
     "a given name beside both models that the saved one may be": (
         [
             attribute("heads/backbone/new/out/w", "net_1/backbone/net/out/w"),
