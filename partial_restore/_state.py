@@ -165,7 +165,7 @@ class _Sides:
     def lack(self, target: Entry) -> str:
         """Return why there is nothing for a piece of state."""
         if not self._theirs:
-            return "the checkpoint has no optimizer state"
+            return "no optimizer state was found in the checkpoint"
         if not self._partners[self._homes[target.key]]:
             families = ", ".join(sorted({each.family or "unknown" for each in self._theirs}))
             return f"the checkpoint's optimizer is another one ({families})"

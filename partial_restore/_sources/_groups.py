@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
 from partial_restore._keys import VARIABLES, counted_from_zero, unprivate
+from partial_restore._optimizers import family_of, is_known
 from partial_restore._places import (
     LAYERS,
     Group,
@@ -44,11 +45,17 @@ class GroupsSource:
     def __init__(self, path: str, files: Sequence[Hdf5], config: Mapping[str, Any] | None = None) -> None:
         self.path, self._files = path, files
         self._arrays: dict[str, tuple[int, Array]] = {}
-        self._labels: dict[Group, str] = {}
-        self._names: dict[str, str] = {}
+        called: dict[str, str] = {}
         for i, each in enumerate(files):
-            self._open(i, each)
-        groups = frozenset(_place(key) for key in self._arrays if _part(_place(key)) == "model")
+            called |= self._open(i, each)
+        self._optimizers = frozenset(
+            _place(f"{group}/0") for group, name in called.items() if self._is_optimizer(group, name)
+        )
+        groups = frozenset(_place(key) for key in self._arrays if self._part(_place(key)) == "model")
+        self._names = {group: name for group, name in called.items() if self._part(_place(f"{group}/0")) == "optimizer"}
+        self._labels: dict[Group, str] = {
+            _place(f"{group}/0"): name for group, name in called.items() if group not in self._names
+        }
         members = list(members_in(config or {}))
         labels = {each.place: each.name for each in members if each.name is not None}
         self._trained = {each.place: each.is_trained for each in members}
@@ -70,19 +77,15 @@ class GroupsSource:
         else:
             self.layout = Layout("groups", "none", groups)
 
-    def _open(self, i: int, hdf5: Hdf5) -> None:
-        """Take note of every array of a file, and of the names of layers."""
+    def _open(self, i: int, hdf5: Hdf5) -> dict[str, str]:
+        """Take note of every array of a file, and return the names of layers and optimizers by the groups of their variables."""
         with hdf5.opened() as file:
             arrays, groups = hdf5.content(file)
             if twice := self._arrays.keys() & arrays.keys():
                 raise UnreadableCheckpointError(self.path, f"two of its files have {min(twice)!r}")
             self._arrays |= {key: (i, array) for key, array in arrays.items()}
-            for group in groups:
-                name = file[group].attrs.get("name") if group.rpartition("/")[2] == VARIABLES else None
-                if name is not None and _part(_place(f"{group}/0")) == "optimizer":
-                    self._names[group] = text(name)
-                elif name is not None:
-                    self._labels[_place(f"{group}/0")] = text(name)
+            named = ((each, file[each].attrs.get("name")) for each in groups if each.rpartition("/")[2] == VARIABLES)
+            return {group: text(name) for group, name in named if name is not None}
 
     @cached_property
     def entries(self) -> Sequence[Entry]:
@@ -100,8 +103,19 @@ class GroupsSource:
         if len(held) > 1 and held[-2] == VARIABLES:
             layer = base_of(at[-1]) if at and members_of(at)[-1] else ""
             names = names_of_place(at, held[-1], members_of(at), self._labels, self.layout, self._order) or names
-        part: Part = _part(at) if array.dtype else "internal"
+        part: Part = self._part(at) if array.dtype else "internal"
         return Entry(key, names, (), array.shape, array.dtype or "unknown", part, array.itemsize, layer=layer)
+
+    def _is_optimizer(self, group: str, name: str) -> bool:
+        """Say whether a group is of an optimizer in an attribute: it is called as one, and begins with a step and a number."""
+        first, second = (self._arrays[key][1] if (key := f"{group}/{i}") in self._arrays else None for i in range(2))
+        if not (is_known(family_of(name)) and first and second):
+            return False
+        return first.dtype.startswith("int") and first.shape == second.shape == ()
+
+    def _part(self, group: Group) -> Part:
+        """Return what the arrays of a group are part of."""
+        return "optimizer" if any(group[:i] in self._optimizers for i in range(1, len(group) + 1)) else _part(group)
 
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""

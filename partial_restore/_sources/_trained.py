@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from partial_restore._lists import states_of_list
@@ -40,7 +40,7 @@ def with_state(
     found: dict[str, Entry] = {}
     for group, members in lists.items():
         members.sort(key=lambda entry: int(entry.key.rpartition("/")[2]))
-        below, told = _below(weights, group), config if group.startswith(_OPTIMIZERS) else {}
+        below, told = _below(weights, group, lists), config if group.startswith(_OPTIMIZERS) else {}
         found |= {entry.key: entry for entry in _stated(group, members, lists, below, told, names)}
     shown = {entry.key: entry.name for entry in entries}
     return [_named(found.get(entry.key, entry), shown) for entry in entries]
@@ -50,10 +50,14 @@ def _group(key: str) -> Group:
     return tuple(LAYERS if each == _OLD_LAYERS else each for each in key.split("/")[:-2])
 
 
-def _below(weights: Weights, group: str) -> Weights:
+def _below(weights: Weights, group: str, lists: Collection[str]) -> Weights:
     """Return the weights of the model that has an optimizer, which may be one within another."""
     parts = group.split("/")
-    at = _group("/".join((*parts[: next(i for i, each in enumerate(parts) if each.strip("_") == "optimizer")], "", "")))
+    fronts = ("/".join(parts[:i]) for i in range(1, len(parts)))
+    front = next(
+        each for each in fronts if each.rpartition("/")[2].strip("_") == "optimizer" or f"{each}/vars" in lists
+    )
+    at = _group(f"{front}/")
     shapes = {key: shape for key, shape in weights.shapes.items() if weights.groups[key][: len(at)] == at}
     return Weights(shapes, weights.groups, weights.trained)
 
