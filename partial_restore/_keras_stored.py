@@ -24,6 +24,9 @@ _Further = tuple[Group, Group, tuple[bool, ...]]
 _LISTS = ("layers", "_layers")
 """Attributes in which Keras lists all layers of one."""
 
+_TRACKED = "_self_unconditional_dependency_names"
+"""Where TensorFlow keeps all attributes that it tracks, by name: no dict of a person."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -163,7 +166,7 @@ class _Walk:
         )
         skipped = {
             *_plain_attributes(family),
-            "_self_unconditional_dependency_names",
+            _TRACKED,
             "_functional",
             "_operations",
             "operations",
@@ -184,8 +187,13 @@ class _Walk:
     def _listed(self, owner: Any, layers: Sequence[Any]) -> list[Any]:
         """Return the layers of a model, those of a dict in the order in which its Keras lists them."""
         listed = list(layers)
-        for held in vars(owner).values():
-            if isinstance(held, Mapping) and held and all(is_layer(each) for each in held.values()):
+        for name, held in vars(owner).items():
+            if (
+                name != _TRACKED
+                and isinstance(held, Mapping)
+                and held
+                and all(is_layer(each) for each in held.values())
+            ):
                 members = [held[key] for key in (sorted(held, key=str) if self._sorts else held)]
                 ids = {id(each) for each in members}
                 places = [i for i, each in enumerate(layers) if id(each) in ids]

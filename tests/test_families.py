@@ -704,3 +704,33 @@ def test_layers_that_got_other_names_after_they_were_built(write: families.Write
     model = renamed()
     pr.restore_subset(model, path)
     assert all(np.array_equal(*pair) for pair in zip(model.get_weights(), saved.get_weights(), strict=True))
+
+
+class Halves(tf_keras.Model):
+    """A model of two models in attributes, of one class, at times with optimizers beside them."""
+
+    def __init__(self, prefix: str, *, is_trained: bool) -> None:
+        super().__init__()
+        # The names of attributes sort otherwise than the model has them.
+        self.front, self.end = (
+            tf_keras.Sequential([tf_keras.layers.Dense(4, name=f"{name}{i}" if name else None) for i in range(2)])
+            for name in (prefix and f"{prefix}_front", prefix and f"{prefix}_end")
+        )
+        self(np.ones([1, 4], np.float32))
+        if is_trained:
+            self.a_opt, self.b_opt = tf_keras.optimizers.Adam(), tf_keras.optimizers.Adam()
+            self.a_opt.build(self.front.trainable_variables)
+            self.b_opt.build(self.end.trainable_variables)
+
+    def call(self, inputs: Any) -> Any:
+        return self.end(self.front(inputs))
+
+
+@pytest.mark.parametrize("is_trained", [False, True])
+@pytest.mark.parametrize("prefix", ["", "fc"])
+def test_models_in_attributes_of_a_model_of_keras_2(prefix: str, is_trained: bool, tmp_path: Path) -> None:
+    source, target = (Halves(prefix, is_trained=is_trained) for _ in range(2))
+    source.save_weights(path := str(tmp_path / "halves.weights.h5"))
+    assert len(pr.restore_subset(target, path).loaded) == 8
+    for ours, theirs in zip(target.weights, source.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

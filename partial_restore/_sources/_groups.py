@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -48,10 +48,12 @@ class GroupsSource:
         called: dict[str, str] = {}
         for i, each in enumerate(files):
             called |= self._open(i, each)
+        counting = {group for group in _groups_of(self._arrays) if self._begins_with_a_step(group)}
         self._optimizers = frozenset(
-            _place(f"{group}/0") for group, name in called.items() if self._is_optimizer(group, name)
+            _place(f"{group}/0") for group in counting if is_known(family_of(called.get(group, "")))
         )
-        groups = frozenset(_place(key) for key in self._arrays if self._part(_place(key)) == "model")
+        layers = [key for key in self._arrays if key.rpartition("/")[0] not in counting]
+        groups = frozenset(_place(key) for key in layers if self._part(_place(key)) == "model")
         self._names = {group: name for group, name in called.items() if self._part(_place(f"{group}/0")) == "optimizer"}
         self._labels: dict[Group, str] = {
             _place(f"{group}/0"): name for group, name in called.items() if group not in self._names
@@ -106,12 +108,10 @@ class GroupsSource:
         part: Part = self._part(at) if array.dtype else "internal"
         return Entry(key, names, (), array.shape, array.dtype or "unknown", part, array.itemsize, layer=layer)
 
-    def _is_optimizer(self, group: str, name: str) -> bool:
-        """Say whether a group is of an optimizer in an attribute: it is called as one, and begins with a step and a number."""
-        first, second = (self._arrays[key][1] if (key := f"{group}/{i}") in self._arrays else None for i in range(2))
-        if not (is_known(family_of(name)) and first and second):
-            return False
-        return first.dtype.startswith("int") and first.shape == second.shape == ()
+    def _begins_with_a_step(self, group: str) -> bool:
+        """Say whether a group may be that of an optimizer: that counts its steps first, as no layer of Keras does."""
+        _, first = self._arrays.get(f"{group}/0", (0, None))
+        return first is not None and first.dtype.startswith("int") and first.shape == ()
 
     def _part(self, group: Group) -> Part:
         """Return what the arrays of a group are part of."""
@@ -136,6 +136,11 @@ class GroupsSource:
 def _place(key: str) -> Group:
     """Return the group of the layer that has the array; TensorFlow 2.12 called the list of layers otherwise."""
     return tuple(LAYERS if each == _OLD_LAYERS else unprivate(each) for each in key.split("/")[:-2])
+
+
+def _groups_of(keys: Iterable[str]) -> set[str]:
+    """Return the groups of variables among keys."""
+    return {group for group in {key.rpartition("/")[0] for key in keys} if group.endswith(f"/{VARIABLES}")}
 
 
 def open_weights(path: str) -> GroupsSource:
