@@ -1106,6 +1106,21 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"net/v/w": "v/w", "a/_query_dense/w": "a/query/w", "p/w": MISSING},
     ),
+    "arrays of a model without a name, in another one now, and a new layer called as one of it": (
+        [
+            *(called(layer(f"backbone/sequential_2/{name}/w"), f"sequential_2/{name}/w") for name in ("out", "a")),
+            called(layer("backbone/dense_1/w"), "backbone/dense_1/w"),
+            *(called(layer(f"{name}/w"), f"sequential_3/{name}/w") for name in ("new", "out")),
+        ],
+        [*map(layer, ("sequential/out/w", "sequential/a/w", "sequential_1/dense/w"))],
+        {},
+        {
+            **{f"backbone/sequential_2/{name}/w": AMBIGUOUS for name in ("out", "a")},
+            "backbone/dense_1/w": MISSING,
+            "new/w": MISSING,
+            "out/w": AMBIGUOUS,
+        },
+    ),
     "a given name lies below a root, and a place in an attribute of which the file knows no names": (
         [
             *(
