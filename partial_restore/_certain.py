@@ -58,7 +58,7 @@ def _may_be_renamed(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]
     """
     front, back = found.root
     layers = len({key[:-1] for _, _, key in found.met})
-    sides = [(found.ours, ours, found.theirs)] * _says_something(front, found.theirs)
+    sides = [(found.ours, ours, found.theirs)] * (_says_something(front, found.theirs) or _is_name(front, found.theirs))
     sides += [(found.theirs, theirs, found.ours)] * _says_something(back, found.ours)
     for side, rows, other in sides:
         beside = [row.key for row in rows if row.entry not in side.entries] if front and back else []
@@ -70,6 +70,11 @@ def _may_be_renamed(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]
 def _says_something(root: Prefix, side: Below) -> bool:
     """Say whether a root had a name, be it one that the file lost."""
     return any(map(is_place, root)) or not says_nothing(root, side.full)
+
+
+def _is_name(root: Prefix, side: Below) -> bool:
+    """Say whether a root is what a model is called, not an attribute: what was the whole is called otherwise as a part."""
+    return bool(root) and not any(row.said[len(root) - 1] for row in side.full if row.said)
 
 
 def _most_deeper(keys: Iterable[Key], other: Below) -> int:

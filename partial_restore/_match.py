@@ -54,7 +54,9 @@ def pair(
     knows_places = any(entry.paths != entry.given for entry in targets)
     placed = {t for t, entry in enumerate(targets) if knows_places and entry.paths}
     unplaced = {s for s, entry in enumerate(sources) if entry.paths in ((), entry.given)}
-    places = but_renamed(_but_shared(_but_numbered(by_path, unplaced, sides), by_path, by_given, unplaced), sides)
+    places = but_renamed(
+        _but_shared(_but_numbered(by_path, unplaced, sides), by_path, by_given, unplaced, sides), sides
+    )
     names = but_moved(by_given, by_path, placed, unplaced, sides)
     given, paths = but_below_root(by_given, names, places, sides)
     by_op = said_by("ops", sides) if any(entry.ops for entry in targets) else Said()
@@ -143,16 +145,26 @@ def _but_numbered(by_path: Said, unplaced: Collection[int], sides: Sides) -> Seq
     return [claim.opened() if (claim.target, claim.source) in numbered else claim for claim in by_path.claims]
 
 
-def _but_shared(claims: Sequence[Claim], by_path: Said, by_given: Said, unplaced: Collection[int]) -> Sequence[Claim]:
-    """Leave undecided a name below a root that may as well be no path, if another variable is called so as well."""
+def _but_shared(
+    claims: Sequence[Claim], by_path: Said, by_given: Said, unplaced: Collection[int], sides: Sides
+) -> Sequence[Claim]:
+    """Leave undecided a name below a root that may as well be no path.
+
+    If another variable is called so as well, or as a name it is in doubt and one layer alone speaks for the root.
+    """
     if not by_path.root:
         return claims
     called: dict[int, set[int]] = defaultdict(set)
     for claim in by_given.claims:
         called[claim.source].add(claim.target)
+    is_of_one = len({path.segments[:-1] for t, _ in by_path.named for path in sides.targets[t].paths[:1]}) == 1
+    doubted = [each for each in by_given.claims if is_of_one and each.grade is Grade.UNDECIDED]
+    pairs = {(claim.target, claim.source) for claim in doubted}
+
+    def is_shared(claim: Claim) -> bool:
+        return bool(called[claim.source] - {claim.target}) or (claim.target, claim.source) in pairs
+
     return [
-        claim.opened()
-        if claim.grade is Grade.NAMED and claim.source in unplaced and called[claim.source] - {claim.target}
-        else claim
+        claim.opened() if claim.grade is Grade.NAMED and claim.source in unplaced and is_shared(claim) else claim
         for claim in claims
     ]

@@ -1106,6 +1106,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"net/v/w": "v/w", "a/_query_dense/w": "a/query/w", "p/w": MISSING},
     ),
+    "one layer of a model of which a checkpoint knows but names, wrapped, and a new one called as it": (
+        [called(mixed("backbone/blocks/0/w", 0), "backbone/head/w"), layer("head/w")],
+        [layer(f"net/{name}/w")._replace(paths=()) for name in ("head", "q")],
+        {"automatic": frozenset({"net"})},
+        {"backbone/blocks/0/w": MISSING, "head/w": AMBIGUOUS},
+    ),
     "arrays of a model without a name, in another one now, and a new layer called as one of it": (
         [
             *(called(layer(f"backbone/sequential_2/{name}/w"), f"sequential_2/{name}/w") for name in ("out", "a")),
