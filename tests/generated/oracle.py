@@ -115,7 +115,14 @@ class Side:
     def counted(self, home: Layer) -> list[Layer]:
         """Return the members that have variables, as far as the format knows; a subclassed model takes its attributes first."""
         seen = [each for each in home.distinct() if self._is_seen(home, each)]
-        return sorted(seen, key=lambda each: _HOMES.index(each.home)) if home.kind == "net" else seen
+        if home.kind != "net":
+            return seen
+        is_sorted = self.family == "tf_keras"  # It lists the layers of a dict in the order of its keys.
+
+        def place(member: Layer) -> tuple[int, str]:
+            return _HOMES.index(member.home), member.key if is_sorted and member.home == "dict" else ""
+
+        return sorted(seen, key=place)
 
     def _is_seen(self, home: Layer, member: Layer) -> bool:
         if home.kind == "net" and member.home != "attribute" and self.form in CHECKPOINTS and self.family == "keras":
