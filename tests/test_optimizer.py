@@ -166,7 +166,7 @@ EDITED = {
     f"{name}, {kind}": (EVERY[name], save)
     for kind, save, names in (
         ("checkpoint", checkpoint, ("amsgrad and average", "rmsprop", "adam of tf.keras", "legacy adam")),
-        ("h5", whole(".h5"), ("amsgrad and average", "legacy adam", "scaled loss", "scaled loss of tf.keras")),
+        ("h5", whole(".h5"), ("amsgrad and average", "nadam", "legacy adam", "scaled loss", "scaled loss of tf.keras")),
         ("keras", whole(".keras"), ("rmsprop", "adam of tf.keras")),
     )
     for name in names
