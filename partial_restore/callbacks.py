@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from partial_restore._errors import UnbuiltError
+from partial_restore._live_optimizers import class_of, is_unbuilt
 from partial_restore._report import Report
 from partial_restore._restore import restore_subset
 from partial_restore._targets import open_target
@@ -56,7 +57,7 @@ _ignored._is_default = True  # type: ignore[attr-defined]  # So Keras 3 marks it
 class RestoreSubset(Callback):
     """Restore the weights that still belong before the first step of training.
 
-    Runs once for a model, and not when training is resumed (``model.optimizer.iterations > 0``): what was trained stays. Keras
+    Runs once for a model, and not when training is resumed (its optimizer, or one in an attribute, has made a step): what was trained stays. Keras
     builds a model that is not built yet only as it traces the first step; the callback then builds it from the shapes
     of the data, restores, and lets the step go on. With ``optimizer=True`` it builds the optimizer, too.
 
@@ -135,10 +136,10 @@ def _build(model: Any, batch: Any) -> None:
 
 
 def _build_optimizer(model: Any) -> None:
-    """Let an optimizer make its state; those of tf.keras up to 2.10 have no public way to."""
+    """Let an optimizer make its state, once; those of tf.keras up to 2.10 have no public way to."""
     optimizer = getattr(model, "optimizer", None)
     build = getattr(optimizer, "build", None) or getattr(optimizer, "_create_all_weights", None)
-    if build is not None:
+    if build is not None and is_unbuilt(optimizer):
         build(model.trainable_variables)
 
 
@@ -148,5 +149,6 @@ def _of_one_replica(spec: Any) -> Any:
 
 
 def _is_resumed(model: Any) -> bool:
-    optimizer = getattr(model, "optimizer", None)
-    return optimizer is not None and int(optimizer.iterations.numpy()) > 0
+    """Say whether an optimizer of a model, the compiled one or one in an attribute, has made a step."""
+    things = [getattr(model, "optimizer", None), *vars(model).values()]
+    return any(int(thing.iterations.numpy()) > 0 for thing in things if class_of(thing))

@@ -110,6 +110,30 @@ def test_leaves_resumed_training_alone(tmp_path: Path) -> None:
     assert restore.report is None
 
 
+def test_leaves_resumed_training_by_an_optimizer_in_an_attribute_alone(tmp_path: Path) -> None:
+    source, target = stack(["b0"]), still(stack(["b0"]))
+    target.own_optimizer = keras.optimizers.SGD(0.1)
+    target.own_optimizer.apply([keras.ops.ones_like(v) for v in target.trainable_variables], target.trainable_variables)
+    kept, restore = by_layer(target), pr.RestoreSubset(saved(tmp_path, source))
+    target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[restore])
+    assert restore.report is None
+    np.testing.assert_array_equal(by_layer(target)["b0/kernel"], kept["b0/kernel"])
+
+
+@pytest.mark.parametrize("make", [Net, lambda: stack(["b0"])])
+def test_optimizer_that_scales_the_loss_is_built_once(tmp_path: Path, make: Any) -> None:
+    target = make()
+    target.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)), "mse")
+    if target.built:
+        target.optimizer.build(target.trainable_variables)
+        target.optimizer.dynamic_scale.assign(8.0)
+    restore = pr.RestoreSubset(saved(tmp_path, stack(["b0"])), optimizer=True)
+    target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[restore])
+    names = [variable.name for variable in target.optimizer.variables]
+    assert names.count("dynamic_scale") == 1
+    assert float(target.optimizer.dynamic_scale.numpy()) == (8.0 if make is not Net else 2.0**15)
+
+
 def test_restore_does_not_outlive_a_training_that_breaks_off(tmp_path: Path) -> None:
     class Break(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
