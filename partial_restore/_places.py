@@ -17,13 +17,21 @@ Group = tuple[str, ...]
 LAYERS = "layers"
 """The list of a model's layers."""
 
+CELLS = ("cell", "cells")
+"""The list of the cells of a layer of stacked ones."""
+
 _NUMBERED = re.compile(r"(.+?)(?:_(\d+))?")
 _MOST_NAMES = 16
 
 
 def members_of(group: Group) -> tuple[bool | None, ...]:
     """Say of each segment whether it is the place of a layer in a list; None if the path does not tell."""
-    return tuple(True if i and group[i - 1] == LAYERS else None for i in range(len(group)))
+    return tuple(True if is_in_list(group, i) else None for i in range(len(group)))
+
+
+def is_in_list(group: Group, i: int) -> bool:
+    """Say whether a segment is the place of a layer in a list that every Keras calls so."""
+    return group[max(0, i - 1) : i] == (LAYERS,) or group[max(0, i - 2) : i] == CELLS
 
 
 def is_of_models(group: Group) -> bool:
@@ -61,6 +69,7 @@ def names_of_place(
                 and base_of(label) not in layout.by_hand
                 and layout.labelled == "lists"
                 and (not is_of_models(at) or _is_untold(at, layout))
+                and not (group[:i][-2:] == CELLS and members[i - 1] is None)  # Of cells a file tells the name, or none.
             )
             choices.append(
                 [(each, False, place) for each in (_either(label, segment) if is_open else [label or segment])]
@@ -84,7 +93,7 @@ def names_of_place(
 
 
 def _label(group: Group, i: int, labels: Mapping[Group, str], layout: Layout) -> str:
-    is_known = layout.labelled == "all" or (layout.labelled == "lists" and i > 0 and group[i - 1] == LAYERS)
+    is_known = layout.labelled == "all" or (layout.labelled == "lists" and is_in_list(group, i))
     return labels.get(group, "") if is_known else ""
 
 

@@ -734,3 +734,23 @@ def test_models_in_attributes_of_a_model_of_keras_2(prefix: str, is_trained: boo
     assert len(pr.restore_subset(target, path).loaded) == 8
     for ours, theirs in zip(target.weights, source.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("names", ["abc", "bac", "bc", "anbc"])
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_cells_of_an_archive_are_known_by_their_names(ending: str, names: str, family: str, tmp_path: Path) -> None:
+    def stacked(kit: Any, names: str) -> tuple[Any, dict[str, Any]]:
+        cells = {name: kit.layers.GRUCell(4, name=name) for name in names}
+        layer = kit.layers.RNN(kit.layers.StackedRNNCells(list(cells.values())), name="rnn")
+        return kit.Sequential([kit.layers.Input((3, 4)), layer, kit.layers.Dense(4, name="head")]), cells
+
+    (source, old), (target, new) = stacked(tf_keras, "abc"), stacked(FAMILIES[family], names)
+    for weight in source.weights:
+        weight.assign(np.random.default_rng().normal(size=weight.shape))
+    source.save(path := str(tmp_path / f"model{ending}"))
+    report = pr.restore_subset(target, path)
+    for name in set(names) & set("abc"):
+        for ours, theirs in zip(new[name].weights, old[name].weights, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert len(report.loaded) == 3 * len(set(names) & set("abc")) + 2

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from partial_restore._places import LAYERS, Group, snake_case
+from partial_restore._places import CELLS, LAYERS, Group, snake_case
 from partial_restore._types import Name, Place
 
 _MOST_DEPTH = 100
@@ -31,13 +31,26 @@ def members_in(config: Mapping[str, Any], at: Group = ()) -> Iterator[Member]:
     >>> [member.place for member in members_in({"config": {"layers": [inner, dense]}})]
     [('layers', 'sequential'), ('layers', 'sequential', 'layers', 'dense'), ('layers', 'dense')]
     """
-    times: Counter[str] = Counter()
-    for layer in _layers_of(config) if len(at) <= 2 * _MOST_DEPTH else ():
-        kind = snake_case(layer["class_name"])
-        place = (*at, LAYERS, f"{kind}_{times[kind]}" if times[kind] else kind)
-        times[kind] += 1
-        yield Member(place, _name_of(layer), _own(layer).get("trainable") is not False)
+    for place, layer in _numbered(_layers_of(config), (*at, LAYERS)) if len(at) <= 2 * _MOST_DEPTH else ():
+        yield Member(place, _name_of(layer), _is_trained(layer))
         yield from members_in(layer, place)
+        cell = _own(layer).get("cell")
+        cells = _listed(_own(cell).get("cells")) if isinstance(cell, dict) else ()
+        for home, each in _numbered(cells, (*place, *CELLS)):
+            yield Member(home, _name_of(each), _is_trained(each))
+
+
+def _numbered(layers: Sequence[Mapping[str, Any]], at: Group) -> Iterator[tuple[Group, Mapping[str, Any]]]:
+    """Yield the layers of a list with their places among those of their class."""
+    times: Counter[str] = Counter()
+    for layer in layers:
+        kind = snake_case(layer["class_name"])
+        yield (*at, f"{kind}_{times[kind]}" if times[kind] else kind), layer
+        times[kind] += 1
+
+
+def _is_trained(layer: Mapping[str, Any]) -> bool:
+    return _own(layer).get("trainable") is not False
 
 
 def chains_in(
@@ -71,9 +84,13 @@ def _own(layer: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _layers_of(config: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the list of layers that a configuration has, up to what is none; Keras 2.2 has that of a Sequential in no dict."""
+    """Return the list of layers that a configuration has; Keras 2.2 has that of a Sequential in no dict."""
     inner = config.get("config")
-    layers = inner.get("layers") if isinstance(inner, dict) else inner
+    return _listed(inner.get("layers") if isinstance(inner, dict) else inner)
+
+
+def _listed(layers: object) -> Sequence[Mapping[str, Any]]:
+    """Return the configurations of a list, up to what is none."""
     found: list[Mapping[str, Any]] = []
     for layer in layers if isinstance(layers, list) else ():
         if not isinstance(layer, dict) or not isinstance(layer.get("class_name"), str):
