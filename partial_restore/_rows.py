@@ -122,6 +122,9 @@ def _readings(
             yield (base,)  # And so is either half of a bidirectional one.
             continue
         part = (base, rank, len(held), place)
+        if not i and len(held) == 1 and CELL.fullmatch(base):
+            yield part, base  # It may be the name of a layer, below a root on the other side.
+            continue
         is_open = bool(base) and name.said[i] is None and (not is_target or (len(held) == 1 and number < 0))
         beside = lost.get(_scope(name, i, OF), "")
         if base and beside and (name.is_derived or not is_target):

@@ -1106,6 +1106,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"net/v/w": "v/w", "a/_query_dense/w": "a/query/w", "p/w": MISSING},
     ),
+    "a layer that is called cell, below a root": (
+        [layer("a/w"), layer("cell/w")],
+        [rooted("model/a/w"), rooted("model/cell/w")],
+        {},
+        {"a/w": "model/a/w", "cell/w": "model/cell/w"},
+    ),
     "one layer of a model of which a checkpoint knows but names, wrapped, and a new one called as it": (
         [called(mixed("backbone/blocks/0/w", 0), "backbone/head/w"), layer("head/w")],
         [layer(f"net/{name}/w")._replace(paths=()) for name in ("head", "q")],
