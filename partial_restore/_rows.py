@@ -51,15 +51,26 @@ def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_
     ranks: dict[_Scope, _Ranks] = {
         scope: _ranks(places) if scope[1] else _listed(places) for scope, places in held.items()
     }
+    around_one = _around_one([(name, positions) for _, name, positions in listed])
     return [
         Row(entry, name.segments, key, name.places, name.said)
         for entry, name, positions in listed
         for key in (
-            itertools.product(*_readings(name, positions, ranks, lost, is_target=is_target))
+            itertools.product(*_readings(name, positions, ranks, lost, around_one, is_target=is_target))
             if any(positions)
             else (name.segments,)
         )
     ]
+
+
+def _around_one(names: Iterable[tuple[Name, Sequence[tuple[str, int] | None]]]) -> set[Prefix]:
+    """Return the layers that somebody named in which there is but one layer, as in a wrapper."""
+    within: dict[Prefix, set[str]] = defaultdict(set)
+    for name, positions in names:
+        for i in range(1, len(name.segments) - 1):
+            if not positions or positions[i - 1] is None:
+                within[name.segments[:i]].add(name.segments[i])
+    return {layer for layer, found in within.items() if len(found) == 1}
 
 
 _Scope = tuple[Prefix, str, bool]
@@ -97,6 +108,7 @@ def _readings(
     positions: Sequence[tuple[str, int] | None],
     ranks: Mapping[_Scope, _Ranks],
     lost: Mapping[_Scope, str],
+    around_one: Collection[Prefix],
     *,
     is_target: bool,
 ) -> Iterator[tuple[Part, ...]]:
@@ -122,8 +134,12 @@ def _readings(
             yield (base,)  # And so is either half of a bidirectional one.
             continue
         part = (base, rank, len(held), place)
-        if not i and len(held) == 1 and CELL.fullmatch(base):
-            yield part, base  # It may be the name of a layer, below a root on the other side.
+        is_of_cell = not i and len(held) == 1 and CELL.fullmatch(base)
+        if is_of_cell or (base and i == len(name.segments) - 2 and name.segments[:i] in around_one):
+            yield (
+                part,
+                base,
+            )  # It may be the name of a layer, below a root on the other side; or the layer above tells it.
             continue
         is_open = bool(base) and name.said[i] is None and (not is_target or (len(held) == 1 and number < 0))
         beside = lost.get(_scope(name, i, OF), "")

@@ -1106,6 +1106,21 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"net/v/w": "v/w", "a/_query_dense/w": "a/query/w", "p/w": MISSING},
     ),
+    "the one layer in a layer that somebody named, whatever came beside that": (
+        [
+            *(called(layer(f"{at}/layer/w"), f"{at}/dense_{i}/w") for i, at in enumerate(("fin", "new"), 4)),
+            layer("a/w"),
+        ],
+        [tensor("net/fin/dense/w"), tensor("net/a/w")],
+        {"automatic": frozenset({"net"})},
+        {"fin/layer/w": "net/fin/dense/w", "new/layer/w": MISSING, "a/w": "net/a/w"},
+    ),
+    "one more layer in a layer that somebody named": (
+        [layer("fin/dense_4/w"), layer("fin/dense_5/w"), layer("a/w")],
+        [layer("fin/dense/w"), layer("a/w")],
+        {},
+        {"fin/dense_4/w": AMBIGUOUS, "fin/dense_5/w": AMBIGUOUS, "a/w": "a/w"},
+    ),
     "a layer that is called cell, below a root": (
         [layer("a/w"), layer("cell/w")],
         [rooted("model/a/w"), rooted("model/cell/w")],
