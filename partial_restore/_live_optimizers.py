@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -50,10 +51,35 @@ def is_unbuilt(thing: Any) -> bool:
 
 
 def slots(thing: Any, variables: Sequence[Any]) -> Iterator[tuple[Any, str, Any]]:
-    """Yield the state that an optimizer of TensorFlow up to 2.10 keeps beside variables: (variable, word, state)."""
+    """Yield the state that an optimizer keeps beside variables: (variable, word, state).
+
+    That is all of one of TensorFlow up to 2.10; of one of tf.keras since it is what has no name of its own, as where layers of two
+    models have one name.
+    """
+    yield from _slots_of_one_name(thing, variables)
     if hasattr(type(thing), "get_slot_names") and hasattr(type(thing), "get_slot"):
         for word, variable in product(thing.get_slot_names(), variables):
             with suppress(KeyError):
                 state = thing.get_slot(variable, word)
                 if state is not None:
                     yield variable, word, state
+
+
+def _slots_of_one_name(thing: Any, variables: Sequence[Any]) -> Iterator[tuple[Any, str, Any]]:
+    """Yield the state in the lists of an optimizer of tf.keras of which the name is that of another piece as well."""
+    places = getattr(thing, "_index_dict", None)
+    if not (isinstance(places, dict) and _is_optimizer(thing)):
+        return
+    known = [each for each in variables if hasattr(each, "_unique_id")]
+    owners = {places[key]: each for each in known if (key := thing._var_key(each)) in places}
+    lists = {
+        name: held
+        for name, held in vars(thing).items()
+        if isinstance(held, list) and len(held) == len(places) and all(hasattr(each, "assign") for each in held)
+    }
+    times = Counter(state.name for held in lists.values() for state in held)
+    for name, held in lists.items():
+        for i, state in enumerate(held):
+            if times[state.name] > 1 and i in owners:
+                word, front = name.strip("_"), state.name.removesuffix(f"/{owners[i].name}")
+                yield owners[i], word if len(word) == 1 else front.rpartition("/")[2], state

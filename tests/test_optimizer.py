@@ -848,3 +848,43 @@ def test_a_layer_that_begins_with_numbers_is_no_optimizer(tmp_path: Path) -> Non
     source, target = model(), model()
     source.save_weights(path := tmp_path / "counted.weights.h5")
     assert len(pr.restore_subset(target, str(path)).loaded) == 3
+
+
+def towers() -> Any:
+    """A trained model of Keras 2 with two models of layers of the same names."""
+
+    def tower(name: str) -> Any:
+        inputs = outputs = tf_keras.layers.Input([4])
+        for each in "xy":
+            outputs = tf_keras.layers.Dense(4, name=each)(outputs)
+        return tf_keras.Model(inputs, outputs, name=name)
+
+    inputs = tf_keras.layers.Input([4])
+    model = tf_keras.Model(inputs, tower("dec")(tower("enc")(inputs)))
+    model.compile(tf_keras.optimizers.Adam(), "mse", run_eagerly=True)
+    return step(model)
+
+
+@pytest.mark.parametrize("save", [lambda model, _: model, whole(".keras")], ids=["live", "keras"])
+def test_state_of_layers_of_one_name_goes_to_the_right_model(save: Callable[[Any, Path], Any], tmp_path: Path) -> None:
+    source, target = step(towers()), towers()
+    report = pr.restore_subset(target, save(source, tmp_path), optimizer=True)
+    assert all("rate" in item.name for item in report.initialized)
+    for kind in ("_momentums", "_velocities"):
+        for ours, theirs in zip(getattr(target.optimizer, kind), getattr(source.optimizer, kind), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_state_of_layers_of_one_name_is_undecidable_in_a_checkpoint(tmp_path: Path) -> None:
+    target = towers()
+    with unchanged(target), pytest.raises(pr.AmbiguousError, match="does not tell whose state this is"):
+        pr.restore_subset(target, saved(tmp_path, step(towers())), optimizer=True)
+
+
+def test_every_piece_of_adafactor_of_keras_2_goes_over_in_memory() -> None:
+    source, target = (step(net(tf_keras.optimizers.Adafactor)) for _ in range(2))
+    report = pr.restore_subset(target, step(source), optimizer=True)
+    assert not report.initialized
+    for kind in ("_r", "_c", "_v"):
+        for ours, theirs in zip(getattr(target.optimizer, kind), getattr(source.optimizer, kind), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
