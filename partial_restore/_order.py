@@ -18,10 +18,15 @@ _MOST_STEPS = 20_000
 _MOST_VARIABLES = 8
 """Variables of one layer of which some may be frozen; of more there are too many choices."""
 
+_PROJECTIONS = ("query_dense", "key_dense", "value_dense", "output_dense")
 _INNER_ORDER = {
-    "multi_head_attention": ("query_dense", "key_dense", "value_dense", "output_dense"),
+    "multi_head_attention": _PROJECTIONS,
+    "grouped_query_attention": tuple(f"_{each}" for each in _PROJECTIONS),
     "bidirectional": ("forward_layer", "backward_layer"),
 }
+
+_UNTRAINED = {"batch_normalization": 2, "normalization": 3, "spectral_normalization": 2}
+"""How many of its own variables, the last ones, a layer never trains: statistics, and the kernel of the layer that it wraps, which has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,7 @@ def _base(segment: str) -> str:
 
 def _trainable(kind: str, size: int) -> int:
     """Return how many of its variables a layer may train: they come before the others."""
-    return max(size - 2, 0) if kind == "batch_normalization" else size
+    return max(size - _UNTRAINED.get(kind, 0), 0)
 
 
 def owners_of(weights: Weights, runs: Sequence[Shape]) -> set[tuple[str, ...]] | None:

@@ -888,3 +888,32 @@ def test_every_piece_of_adafactor_of_keras_2_goes_over_in_memory() -> None:
     for kind in ("_r", "_c", "_v"):
         for ours, theirs in zip(getattr(target.optimizer, kind), getattr(source.optimizer, kind), strict=True):
             np.testing.assert_array_equal(ours, theirs)
+
+
+def adapted() -> Any:
+    layer = keras.layers.Normalization(name="n")
+    layer.adapt(X)
+    return layer
+
+
+LAYERS_THAT_TRAIN_A_PART: dict[str, Callable[[Any], Any]] = {
+    "statistics": lambda inputs: keras.layers.LayerNormalization(name="a")(adapted()(inputs)),
+    "spectral": lambda x: keras.layers.SpectralNormalization(keras.layers.Dense(4), name="a")(x),  # noqa: PLW0108  It makes one anew.
+    "grouped queries": lambda inputs: keras.layers.GroupQueryAttention(2, 2, 1, name="a")(
+        inputs[:, None], inputs[:, None]
+    )[:, 0],
+}
+
+
+@pytest.mark.parametrize("which", LAYERS_THAT_TRAIN_A_PART)
+def test_an_archive_tells_the_state_of_layers_that_train_a_part(which: str, tmp_path: Path) -> None:
+    def made() -> Any:
+        inputs = keras.layers.Input([4])
+        model = keras.Model(inputs, keras.layers.Dense(4, name="b")(LAYERS_THAT_TRAIN_A_PART[which](inputs)))
+        model.compile(keras.optimizers.Adam(), "mse", run_eagerly=True)
+        return step(model)
+
+    source, target = step(made()), made()
+    pr.restore_subset(target, whole(".keras")(source, tmp_path), optimizer=True)
+    for ours, theirs in zip(target.optimizer.variables, source.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs, ours.path)
