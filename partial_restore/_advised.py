@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from partial_restore._keys import VARIABLES, is_place
 from partial_restore._plan import Request, decide
@@ -101,7 +101,7 @@ def paired(undecided: Sequence[Open], model: str = "") -> list[Pair]:
     """Return the undecided in pairs, each tensor once, layer by layer: one that has a free tensor for each of the variables.
 
     What has fewest of these goes first, then what is called most alike one of them, and takes that, be it with the name of the ``model``;
-    then what comes first by name.
+    then what comes first in the model.
 
     >>> from partial_restore._types import name_of
     >>> head, inner = (Entry(name, (name_of(name),), (), (), "float32") for name in ("dense_1/w", "net/dense/w"))
@@ -115,10 +115,11 @@ def paired(undecided: Sequence[Open], model: str = "") -> list[Pair]:
     options = {layer: _options(variables, model) for layer, variables in layers.items()}
     alike = {layer: max(found.values(), default=(0, 0)) for layer, found in options.items()}
     places = {_layer(each.target): each.target.place or 0 for each in undecided if each.is_ordered}
+    order = {layer: i for i, layer in enumerate(layers)}
     pairs: dict[str, Pair] = {}
 
-    def rank(layer: str) -> tuple[Any, ...]:
-        return len(options[layer]), places.get(layer, 0), *(-each for each in alike[layer]), _natural(layer)
+    def rank(layer: str) -> tuple[int, ...]:
+        return len(options[layer]), places.get(layer, 0), *(-each for each in alike[layer]), order[layer]
 
     for layer in sorted(layers, key=rank):
         found = (_chosen(layers[layer], option, pairs, model) for option in options[layer])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from entries import attribute, layer
+from entries import attribute, layer, tensor
 
 from partial_restore._advised import Open, advised_rename, paired
 from partial_restore._plan import Request, decide
@@ -73,9 +73,19 @@ ADVISED: dict[str, tuple[list[Entry], list[Entry], object]] = {
         {"3 of 20": "reduce", "7 of 20": "block_9", "12 of 20": "block_10"},
     ),
     "members of a list, by the names that both sides tell": (
+        of_blocks("bca"),
+        of_blocks("abc"),
+        {"blocks/1/d": "blocks/0/d", "blocks/2/d": "blocks/1/d", "blocks/0/d": "blocks/2/d"},
+    ),
+    "members of a list, one of which is where it was": (
         of_blocks("bac"),
         of_blocks("abc"),
-        {"blocks/2/d": "blocks/2/d", "blocks/1/d": "blocks/0/d", "blocks/0/d": "blocks/1/d"},
+        {"blocks/1/d": "blocks/0/d", "blocks/0/d": "blocks/1/d"},
+    ),
+    "layers without names in models that do not sort as they stand": (
+        [attribute(f"{at}/d/w", f"net/t_{i}/dense_{i}/w") for i, at in enumerate(("enc", "dec", "new"), 2)],
+        [tensor("net/t/dense/w"), tensor("net/t_1/dense_1/w")],
+        {"net/t/dense": "enc/d", "net/t_1/dense_1": "dec/d"},
     ),
     "without names, called most alike": (
         TOWERS[:2],
