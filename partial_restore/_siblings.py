@@ -115,7 +115,8 @@ def _nameless(scopes: Mapping[Key, Sequence[Key]], ours: Below, theirs: Below) -
 def _uneven(scopes: Collection[Key], ours: Below, theirs: Below) -> Mapping[Key, Mapping[Key, _Sides]]:
     """Return by scope the places of the numbered layers of each class of which there are more on one side than on the other.
 
-    What one side alone has may be what the other side alone has, by another name: if it is as much, it is taken together.
+    What one side alone has may be what the other side alone has, by another name: if it is as much, and both count all layers in
+    one row, it is taken together.
     """
     classes: dict[Key, _Sides] = defaultdict(lambda: (set(), set()))
     lone: dict[Key, _Sides] = defaultdict(lambda: (set(), set()))
@@ -135,7 +136,7 @@ def _uneven(scopes: Collection[Key], ours: Below, theirs: Below) -> Mapping[Key,
             lone[row[:-1]][0].update(here)
             lone[row[:-1]][1].update(there)
     for scope, (here, there) in lone.items():
-        if len(here) == len(there):
+        if len(here) == len(there) and len({word for word, _ in here | there}) == 1:
             found[scope][scope] = here, there
     return found
 

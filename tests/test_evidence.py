@@ -34,6 +34,12 @@ def inner(text: str, given: str, *places: int) -> Entry:
     return layer(text)._replace(paths=(name._replace(places=known),), given=(layer(given).paths[0],))
 
 
+def by_class(text: str) -> Entry:
+    """A tensor of a layer that has a place among those of its class alone."""
+    name = layer(text).paths[0]
+    return layer(text)._replace(paths=(name._replace(places=((name.segments[0], 0), None)),))
+
+
 def nameless(text: str) -> Entry:
     """A variable whose layers were all named by Keras."""
     return layer(text)._replace(given=())
@@ -507,6 +513,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [placed("dense/w", 0), placed("dense_1/w", 1), placed("net/v", 2)],
         {},
         {"dense/w": AMBIGUOUS, "built_net/v": MISSING, "dense_1/w": AMBIGUOUS},
+    ),
+    "a layer is of another class where only those of one class are in order": (
+        [placed("lstm/v", 0), placed("dense/w", 1)],
+        [by_class("cu_dnnlstm/v"), by_class("dense/w")],
+        {},
+        {"lstm/v": MISSING, "dense/w": "dense/w"},
     ),
     "a layer of another name stands where one did among those that are numbered, and another behind": (
         [placed("dense/w", 0), placed("built_net/v", 1), placed("dense_1/w", 2), placed("fc/v", 3)],
