@@ -896,12 +896,14 @@ def adapted() -> Any:
     return layer
 
 
+def attended(inputs: Any) -> Any:
+    return keras.layers.GroupQueryAttention(2, 2, 1, name="a")(inputs, inputs)
+
+
 LAYERS_THAT_TRAIN_A_PART: dict[str, Callable[[Any], Any]] = {
     "statistics": lambda inputs: keras.layers.LayerNormalization(name="a")(adapted()(inputs)),
     "spectral": lambda x: keras.layers.SpectralNormalization(keras.layers.Dense(4), name="a")(x),  # noqa: PLW0108  It makes one anew.
-    "grouped queries": lambda inputs: keras.layers.GroupQueryAttention(2, 2, 1, name="a")(
-        inputs[:, None], inputs[:, None]
-    )[:, 0],
+    "grouped queries": lambda x: attended(keras.layers.RepeatVector(2)(x))[:, 0],
 }
 
 
