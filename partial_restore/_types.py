@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-Group = Literal["model", "optimizer", "metric", "seed", "copy", "internal", "foreign"]
+Group = Literal["model", "optimizer", "metric", "seed", "copy", "asset", "internal", "foreign"]
 """What an entry is part of. Only ``model`` is restored unless the caller asks for more."""
 
 GROUP_REASONS: dict[str, str] = {
     "optimizer": "optimizer state is not restored",
     "metric": "metric state is not restored",
     "seed": "the state of a random generator is not restored",
+    "asset": "a file that a layer keeps, such as a vocabulary; it is not restored",
     "copy": "a second copy of a weight that the file has under its name",
     "foreign": "laid out for another implementation of the layer (cuDNN, Theano); its numbers mean something else here",
     "internal": "bookkeeping of the file, not a weight",

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import sys
 import tarfile
 import zipfile
@@ -273,3 +274,26 @@ def test_a_header_that_claims_more_than_there_is(tmp_path: Path) -> None:
 
     with pytest.raises(pr.UnreadableCheckpointError, match="claims 72 bytes and has 16"):
         pr.list_checkpoint(tmp_path / "w.npz")
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_vocabulary_of_an_archive_is_listed(is_zip: bool, tmp_path: Path) -> None:
+    def model() -> Any:
+        inputs = keras.Input((1,), dtype="string")
+        lookup = keras.layers.StringLookup(output_mode="one_hot")
+        lookup.adapt(np.array([["a"], ["b"]]))
+        return keras.Model(inputs, keras.layers.Dense(2, name="d")(lookup(inputs)))
+
+    model().save(path := str(tmp_path / "model.keras"))
+    if not is_zip:
+        shutil.unpack_archive(path, tmp_path / "folder.keras", "zip")
+        path = str(tmp_path / "folder.keras")
+    report = pr.restore_subset(model(), path)
+    assert len(report.loaded) == 2
+    assert [(each.name, each.reason) for each in report.skipped] == [
+        (
+            "assets/layers/string_lookup/vocabulary.txt",
+            "a file that a layer keeps, such as a vocabulary; it is not restored",
+        )
+    ]
+    assert "vocabulary.txt" in str(pr.list_checkpoint(path))

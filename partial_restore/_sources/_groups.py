@@ -37,13 +37,17 @@ from partial_restore._types import Group as Part
 
 _MOST_CONFIG = 64 * 2**20
 _OLD_LAYERS = "_layer_checkpoint_dependencies"
+_ASSETS = "assets"
+"""The folder in which an archive has what layers keep in files."""
 
 
 class GroupsSource:
     """Files of one model, each with a part of its groups."""
 
-    def __init__(self, path: str, files: Sequence[Hdf5], config: Mapping[str, Any] | None = None) -> None:
-        self.path, self._files = path, files
+    def __init__(
+        self, path: str, files: Sequence[Hdf5], config: Mapping[str, Any] | None = None, assets: Sequence[str] = ()
+    ) -> None:
+        self.path, self._files, self._assets = path, files, assets
         self._arrays: dict[str, tuple[int, Array]] = {}
         called: dict[str, str] = {}
         for i, each in enumerate(files):
@@ -96,7 +100,7 @@ class GroupsSource:
         entries = with_state(entries, self._trained, self._optimizer, self._names)
         if not any(entry.group == "model" and VARIABLES in entry.key.split("/") for entry in entries):
             raise UnreadableCheckpointError(self.path, "it has no weights")
-        return entries
+        return [*entries, *(Entry(each, (name_of(each),), (), (), "file", "asset") for each in self._assets)]
 
     def _entry(self, key: str, array: Array) -> Entry:
         at, held = _place(key), key.split("/")
@@ -155,7 +159,7 @@ def open_keras(path: str) -> GroupsSource:
         if not tf.io.gfile.exists(inner):
             raise UnreadableCheckpointError(path, f"it has no {WEIGHTS!r}")
         read = _json(path, head_of(config, _MOST_CONFIG)) if tf.io.gfile.exists(config) else {}
-        return GroupsSource(path, [Hdf5(path, inner)], read)
+        return GroupsSource(path, [Hdf5(path, inner)], read, _assets_in(path))
     try:
         with opened(path) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
@@ -169,7 +173,14 @@ def open_keras(path: str) -> GroupsSource:
             config_bytes = _member(archive, "config.json") if "config.json" in names else b"{}"
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, tf.errors.OpError) as error:
         raise UnreadableCheckpointError(path, f"the archive is damaged: {error}") from error
-    return GroupsSource(path, [Hdf5(path, path, start, info.file_size)], _json(path, config_bytes))
+    assets = [name for name in names if name.startswith(f"{_ASSETS}/") and not name.endswith("/")]
+    return GroupsSource(path, [Hdf5(path, path, start, info.file_size)], _json(path, config_bytes), assets)
+
+
+def _assets_in(folder: str) -> list[str]:
+    """Return what layers keep in files of their own beside the weights."""
+    walked = tf.io.gfile.walk(os.path.join(folder, _ASSETS))
+    return sorted(os.path.relpath(os.path.join(at, name), folder) for at, _, names in walked for name in names)
 
 
 def open_shards(path: str) -> GroupsSource:
