@@ -204,7 +204,7 @@ def _leaf(spec: Layer, known: Any) -> Any:
     width, name = spec.width, spec.name
     made: dict[str, Any] = {
         "dense": lambda: known.Dense(width, use_bias=spec.has_bias, name=name),
-        "einsum": lambda: known.EinsumDense("abc,cd->abd", (3, width), bias_axes="d", name=name),
+        "einsum": lambda: known.EinsumDense("...c,cd->...d", width, bias_axes="d", name=name),
         "conv": lambda: known.Conv1D(width, 1, name=name),
         "separable": lambda: known.SeparableConv1D(width, 1, name=name),
         "batch_norm": lambda: known.BatchNormalization(name=name),
