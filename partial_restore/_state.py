@@ -88,12 +88,12 @@ def _match(target: Entry, said: Sequence[Entry], sides: _Sides) -> Match:
             outcome = Outcome.MISSING if is_missing else Outcome.UNSELECTED
             return Match(target, outcome, "its variable is not loaded")
     found = sides.candidates(target, state)
+    if _stands_for_nothing(target, state, found):
+        return Match(target, Outcome.MISSING, "it stands for averages that are not kept of a vector")
     if found and (len(found) > 1 or sides.is_contested(target, state)):
         return _decided(target, Outcome.AMBIGUOUS, "nothing tells of which optimizer it is", found)
     if state.owner is not None and state.is_reordered and any(entry.state and entry.state.by_order for entry in found):
         return _decided(target, Outcome.AMBIGUOUS, UNTOLD, sides.listed(target))
-    if found and state.kind in ("r", "c") and not target.shape and found[0].dtype != target.dtype:
-        return Match(target, Outcome.MISSING, "it stands for averages that are not kept of a vector")
     if found:
         return _decided(target, Outcome.LOADED, ONCE if state.owner is None else FOLLOWS, found)
     for reason, doubtful in (
@@ -103,6 +103,12 @@ def _match(target: Entry, said: Sequence[Entry], sides: _Sides) -> Match:
         if doubtful:
             return _decided(target, Outcome.AMBIGUOUS, reason, doubtful)
     return Match(target, Outcome.MISSING, sides.lack(target))
+
+
+def _stands_for_nothing(target: Entry, state: State, found: Sequence[Entry]) -> bool:
+    """Say whether a piece is what Adafactor has in place of averages of a vector: in Keras 2 both are called alike."""
+    is_dummy = state.kind in ("r", "c") and not target.shape
+    return is_dummy and (len(found) > 1 or any(entry.dtype != target.dtype for entry in found))
 
 
 def _decided(target: Entry, outcome: Outcome, reason: str, found: Sequence[Entry]) -> Match:

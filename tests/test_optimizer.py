@@ -919,3 +919,13 @@ def test_an_archive_tells_the_state_of_layers_that_train_a_part(which: str, tmp_
     pr.restore_subset(target, whole(".keras")(source, tmp_path), optimizer=True)
     for ours, theirs in zip(target.optimizer.variables, source.optimizer.variables, strict=True):
         np.testing.assert_array_equal(ours, theirs, ours.path)
+
+
+def test_what_adafactor_of_keras_2_has_in_place_of_averages_is_left(tmp_path: Path) -> None:
+    source, target = (step(net(tf_keras.optimizers.Adafactor)) for _ in range(2))
+    report = pr.restore_subset(target, saved(tmp_path, step(source)), optimizer=True)
+    assert {item.name.rpartition("/")[2] for item in report.initialized} == {"r", "c"}
+    for kind in ("_r", "_c", "_v"):
+        for ours, theirs in zip(getattr(target.optimizer, kind), getattr(source.optimizer, kind), strict=True):
+            if ours.shape.rank:
+                np.testing.assert_array_equal(ours, theirs)
