@@ -95,11 +95,18 @@ def _is_part(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike) ->
 
 
 def _is_around(ours: Sequence[Row], theirs: Sequence[Row], are_alike: AreAlike) -> bool:
-    """Say whether every tensor meets a variable of its shape further down in the model, too: more than a layer, of which any model may have one."""
+    """Say whether every tensor meets a variable of its shape further down in the model, too.
+
+    One layer alone counts in a model to which nobody gave a name: in others any model may have such a one.
+    """
     everyone, whole = below(theirs), entries_of(theirs)
-    if len({row.segments[:-1] for row in theirs}) < 2:
-        return False
-    parts = (below(rows, top) for top, rows in _by_top(ours, ()).items() if len(entries_of(rows)) >= len(whole))
+    is_one = len({row.segments[:-1] for row in theirs}) < 2
+    parts = (
+        below(rows, top)
+        for top, rows in _by_top(ours, ()).items()
+        if len(entries_of(rows)) >= len(whole)
+        and not (is_one and any(isinstance(p, str) for p in rows[0].key[: len(top)]))
+    )
     return any({s for t, s, _ in common(part, everyone) if are_alike(t, s)} == whole for part in parts)
 
 

@@ -469,6 +469,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"h/w": "h/w", "new/h/w": MISSING},
     ),
+    "the whole file meets as it stands, and in a model without a name": (
+        [called(layer("functional_1/h/w"), "h/w"), layer("h/w")],
+        [layer("h/w")],
+        {},
+        {"functional_1/h/w": AMBIGUOUS, "h/w": AMBIGUOUS},
+    ),
     "variables by number, and one has other dimensions": (
         [stored("g/vars/0", (2,)), stored("g/vars/1"), stored("h/vars/0")],
         [stored("g/vars/0", (2, 2)), stored("g/vars/1"), stored("h/vars/0")],
