@@ -68,7 +68,8 @@ def pair(
     tells = Tells(placed, unplaced, is_same=_settles_roots(by_given, by_path), are_paths=by_given.met < by_path.met)
     settled = contested(settled_by(claims, tells), claims, sides.is_stored)
     if len(unplaced) == len(sources) and _is_literal(by_given, sides):
-        pairs = [(t, s) for t, s in by_given.pairs if _is_in_place(sides, t)]
+        has_models = any(map(models_around, targets))
+        pairs = [(t, s) for t, s in by_given.pairs if not has_models or _is_in_place(sides, t)]
         settled = completed(settled, _but_led_elsewhere(pairs, by_path))
     nameless: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for s, entry in enumerate(sources):
@@ -101,12 +102,10 @@ def _is_literal(by_given: Said, sides: Sides) -> bool:
 
 
 def _is_in_place(sides: Sides, t: int) -> bool:
-    """Say whether a variable lies in no inner model, nor can its layer have been in one: somebody named it, or there is none.
+    """Say whether a variable lies in no inner model, nor can its layer have been in one: somebody named it.
 
     Names of arrays may lack models within: a layer without a name may have gone from one into another.
     """
-    if not any(map(models_around, sides.targets)):
-        return True
     layer = name_of(sides.targets[t].paths[0].segments[0]) if sides.targets[t].paths else Name((), ())
     return bool(layer.segments) and not models_around(sides.targets[t]) and not may_be_automatic(layer, sides.bases)
 

@@ -77,7 +77,7 @@ def _agreed(claims: Sequence[Claim], tells: Tells, *, is_placed: bool) -> Settle
     (by_path, paths), (by_given, given) = _surest(found, "paths"), _surest(found, called)
     if is_placed and by_given is Grade.NUMBERED and not paths:
         return Grade.UNDECIDED, given
-    are_unplaced = paths <= set(tells.unplaced)
+    are_unplaced = all(source in tells.unplaced for source in paths)
     is_doubted = by_path is Grade.UNDECIDED or are_unplaced
     if is_doubted and {by_path, by_given} == {Grade.NUMBERED, Grade.UNDECIDED} and paths and given:
         return (Grade.NUMBERED if tells.is_same and paths == given else Grade.UNDECIDED), paths | given
