@@ -156,7 +156,7 @@ def _but_shared(
     called: dict[int, set[int]] = defaultdict(set)
     for claim in by_given.claims:
         called[claim.source].add(claim.target)
-    is_of_one = len({path.segments[:-1] for t, _ in by_path.named for path in sides.targets[t].paths[:1]}) == 1
+    is_of_one = len({path.segments[:-1] for t, _ in by_path.pairs for path in sides.targets[t].paths[:1]}) == 1
     doubted = [each for each in by_given.claims if is_of_one and each.grade is Grade.UNDECIDED]
     pairs = {(claim.target, claim.source) for claim in doubted}
 

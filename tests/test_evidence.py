@@ -1145,6 +1145,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"a/w": "model/a/w", "cell/w": "model/cell/w"},
     ),
+    "one name and numbers in arrays of a model without a name, in which a model has one now": (
+        [*(called(layer(f"{name}/w"), f"sequential_2/{name}/w") for name in ("a", "dense_5", "enc/dense_4"))],
+        [*map(tensor, ("sequential_1/a/w", "sequential_1/dense_3/w", "sequential_1/sequential/dense_2/w"))],
+        {},
+        {"a/w": "sequential_1/a/w", "dense_5/w": AMBIGUOUS, "enc/dense_4/w": MISSING},
+    ),
     "one layer of a model of which a checkpoint knows but names, wrapped, and a new one called as it": (
         [called(mixed("backbone/blocks/0/w", 0), "backbone/head/w"), layer("head/w")],
         [layer(f"net/{name}/w")._replace(paths=()) for name in ("head", "q")],
