@@ -149,7 +149,7 @@ def _but_shared(
 ) -> Sequence[Claim]:
     """Leave undecided a name below a root that may as well be no path.
 
-    If another variable is called so as well, or as a name it is in doubt and one layer alone speaks for the root.
+    If another variable is called so as well; or the tensor has no path, as a name it is in doubt, and one layer alone speaks for the root.
     """
     if not by_path.root:
         return claims
@@ -158,7 +158,7 @@ def _but_shared(
         called[claim.source].add(claim.target)
     is_of_one = len({path.segments[:-1] for t, _ in by_path.pairs for path in sides.targets[t].paths[:1]}) == 1
     doubted = [each for each in by_given.claims if is_of_one and each.grade is Grade.UNDECIDED]
-    pairs = {(claim.target, claim.source) for claim in doubted}
+    pairs = {(claim.target, claim.source) for claim in doubted if not sides.sources[claim.source].paths}
 
     def is_shared(claim: Claim) -> bool:
         return bool(called[claim.source] - {claim.target}) or (claim.target, claim.source) in pairs
