@@ -139,7 +139,7 @@ def _build_optimizer(model: Any) -> None:
     """Let an optimizer make its state, once; those of tf.keras up to 2.10 have no public way to."""
     optimizer = getattr(model, "optimizer", None)
     build = getattr(optimizer, "build", None) or getattr(optimizer, "_create_all_weights", None)
-    if build is not None and is_unbuilt(optimizer):
+    if build is not None and not getattr(optimizer, "built", False):  # One that scales the loss would do so anew.
         build(model.trainable_variables)
 
 
@@ -150,5 +150,6 @@ def _of_one_replica(spec: Any) -> Any:
 
 def _is_resumed(model: Any) -> bool:
     """Say whether an optimizer of a model, the compiled one or one in an attribute, has made a step."""
-    things = [getattr(model, "optimizer", None), *vars(model).values()]
-    return any(int(thing.iterations.numpy()) > 0 for thing in things if class_of(thing))
+    compiled = getattr(model, "optimizer", None)
+    others = [thing for thing in vars(model).values() if class_of(thing) and not is_unbuilt(thing)]
+    return any(int(each.iterations.numpy()) > 0 for each in [compiled, *others] if each is not None)

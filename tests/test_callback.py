@@ -134,6 +134,21 @@ def test_optimizer_that_scales_the_loss_is_built_once(tmp_path: Path, make: Any)
     assert float(target.optimizer.dynamic_scale.numpy()) == (8.0 if make is not Net else 2.0**15)
 
 
+def test_optimizer_of_which_a_part_is_made_gets_the_rest(tmp_path: Path) -> None:
+    def model() -> Any:
+        made = tf_keras.Sequential([tf_keras.layers.Input([4]), tf_keras.layers.Dense(4, name="b0")])
+        made.compile(tf_keras.optimizers.legacy.Adam(), "mse")
+        return made
+
+    source, target = model(), model()
+    source.fit(ONES, ONES, verbose=0)
+    target.optimizer._create_hypers()
+    restore = pr.RestoreSubset(saved(tmp_path, source), optimizer=True)
+    target.fit(ONES, ONES, verbose=0, callbacks=[restore])
+    assert restore.report is not None
+    assert "optimizer/b0/kernel/velocity" in {item.name for item in restore.report.loaded}
+
+
 def test_restore_does_not_outlive_a_training_that_breaks_off(tmp_path: Path) -> None:
     class Break(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
