@@ -88,6 +88,13 @@ def test_names_tell_where_the_format_keeps_them() -> None:
     assert unseen(side(*before, form="unlabelled"), side(*after, form="unlabelled")) == {2: {1}, 1: {2}}
 
 
+def test_what_is_left_may_look_like_an_inner_model_that_was_taken_out() -> None:
+    inner = Layer(3, "functional", name="v", members=(dense(2, "norm"),))
+    saved = replace(side(dense(1), dense(2)), spec=Layer(0, "sequential", members=(dense(1, "head"), inner)))
+    assert unseen(saved, side(dense(1, "norm"))) == {1: {2}}
+    assert unseen(saved, side(dense(1, "norm"), dense(4, "other"))) == {}  # It had no such layer.
+
+
 def test_a_layer_that_was_renamed_is_another_one() -> None:
     assert certain(side(dense(1, "a")), side(dense(1, "b"))) == set()
 

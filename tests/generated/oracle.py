@@ -289,6 +289,7 @@ def unseen(saved: Side, edited: Side) -> dict[int, set[int]]:
         elif saved.form in ARRAYS or not certain(before, after):
             # A name is all that arrays tell; and what a model was wrapped in may have a layer of the only one that is known.
             pairs += _namesakes(before, after)
+            pairs += _namesakes_within(before, after)
     found: dict[int, set[int]] = defaultdict(set)
     for mine, yours in (*pairs, *_flattened(saved, edited, ([saved.spec], [edited.spec]))):
         if mine != yours:
@@ -301,6 +302,15 @@ def _namesakes(saved: Side, edited: Side) -> Iterator[tuple[int, int]]:
     before, after = _given(saved, saved.spec, ()), _given(edited, edited.spec, ())
     theirs = {path: uid for uid, path in before.items() if path in _once(before)}
     yield from ((mine, theirs[path]) for mine, path in after.items() if path in _once(after) and path in theirs)
+
+
+def _namesakes_within(saved: Side, edited: Side) -> Iterator[tuple[int, int]]:
+    """Yield the namesakes in an inner model that has one for every layer: as if it had been taken out of the saved one."""
+    has_variables = {uid for uid, _ in edited.shapes}
+    for home in saved.spec.walk():
+        pairs = [*_namesakes(replace(saved, spec=home), edited)]
+        if has_variables <= {mine for mine, _ in pairs}:
+            yield from pairs
 
 
 def _in_order(
