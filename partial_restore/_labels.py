@@ -22,11 +22,12 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
 
     Keras records ``net/kernel`` for any layer of a subclassed model that has no ``build``. So a full name counts for
     what belongs to a member of a layer list, if it has lost no layer from there on, and if no other owner shares its
-    stem (members of two lists may have one name). Of what no attribute leads to there is only the full name.
+    stem (members of two lists may have one name). A person's own list needs one layer more, above it, or members
+    of which each has a name of its own. Of what no attribute leads to there is only the full name.
     """
     names = Counter(nodes[leaf].full_name for leaf in leaves)
     told = {leaf for leaf in leaves if leaf not in read and nodes[leaf].full_name and names[nodes[leaf].full_name] == 1}
-    listed = [leaf for leaf in leaves if leaf in read and _is_in_list(nodes, leaf, read)]
+    listed = _listed(nodes, [leaf for leaf in leaves if leaf in read], read)
     more = {leaf: _more(nodes, leaf, read) for leaf in leaves if leaf in read and read[leaf].members}
     if not listed and not more:
         return told
@@ -51,14 +52,30 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
     }
 
 
-def _is_in_list(nodes: Sequence[Node], leaf: int, read: Read) -> bool:
-    """Say whether a leaf lies below a person's own list, and its full name tells the layers from there on, and one above."""
-    path = read[leaf]
-    if path.members or len(path) < 2:
-        return False
-    first = next((i for i, step in enumerate(path) if nodes[step.node].is_list), len(path))
-    below = _telling_steps(nodes, path[first:])
-    return bool(below) and len((nodes[leaf].full_name or "").split("/")) > len(below)
+def _listed(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> list[int]:
+    """Return the leaves below a person's own list of which the full name tells the layers from there on.
+
+    It does if it has one more, above. Else it may be that of the model, in which Keras lost the layer; but not if each
+    member of the list, of two or more, is called otherwise.
+    """
+    found: list[int] = []
+    shorter: dict[int, dict[int, dict[int, str]]] = defaultdict(lambda: defaultdict(dict))
+    for leaf in leaves:
+        path = read[leaf]
+        first = next((i for i, step in enumerate(path) if nodes[step.node].is_list), len(path))
+        below, parts = _telling_steps(nodes, path[first:]), (nodes[leaf].full_name or "").split("/")
+        if path.members or len(path) < 2 or not below:
+            continue
+        if len(parts) > len(below):
+            found.append(leaf)
+        elif first + 2 < len(path):
+            name = parts[0] if len(parts) == len(below) else ""
+            shorter[path[first].node][path[first + 1].node][leaf] = name
+    for members in shorter.values():
+        names = Counter(name for called in members.values() for name in set(called.values()))
+        if "" not in names and 1 < len(members) == len(names) == names.total():
+            found += [leaf for called in members.values() for leaf in called]
+    return found
 
 
 def _telling_steps(nodes: Sequence[Node], steps: Sequence[Step]) -> list[Step]:

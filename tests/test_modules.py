@@ -245,3 +245,75 @@ def test_who_uses_one_family_never_gets_the_other(family: str, other: str, code:
     code = code.format(family=family, other=other, folder=tmp_path)
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
     assert ran.returncode == 0, ran.stderr[-500:]
+
+
+class Scoped(tf.Module):
+    """A block that has the variable ``w`` in its own name scope."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        with self.name_scope:
+            self.w = tf.Variable(tf.zeros([2]), name="w")
+
+
+class Listed(tf.Module):
+    """Blocks with names, in a list of which the places tell nothing."""
+
+    def __init__(self, block: Callable[[str], Any], names: str) -> None:
+        super().__init__()
+        self.blocks = [block(name) for name in names]
+
+
+def held(listed: Listed) -> list[list[Array]]:
+    return [[variable.numpy() for variable in block.variables] for block in listed.blocks]
+
+
+def linear(name: str) -> Any:
+    module = snt.Linear(2, name=name)
+    module(tf.ones([1, 2]))
+    return module
+
+
+def dense(family: str) -> Callable[[str], Any]:
+    def block(name: str) -> Any:
+        layer = FAMILIES[family].layers.Dense(2, name=name)
+        layer(np.ones([1, 2], np.float32))
+        return layer
+
+    return block
+
+
+BLOCKS = {"scoped": Scoped, "sonnet": linear, **{family: dense(family) for family in FAMILIES}}
+
+
+@pytest.mark.parametrize("names", ["bcd", "acb", "ac", "axbc"])
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_names_of_blocks_in_a_list_count_more_than_their_places(kind: str, names: str, tmp_path: Path) -> None:
+    old, new = (Listed(BLOCKS[kind], each) for each in ("abc", names))
+    randomized(old)
+    kept = dict(zip(names, held(new), strict=True))
+    pr.restore_subset(new, tf.train.Checkpoint(model=old).write(str(tmp_path / "ckpt")))
+    before = dict(zip("abc", held(old), strict=True))
+    for name, values in zip(names, held(new), strict=True):
+        for value, meant in zip(values, {**kept, **before}[name], strict=True):
+            np.testing.assert_array_equal(value, meant)
+
+
+def test_a_model_that_loses_the_names_of_its_blocks_does_not_give_them_its_own(tmp_path: Path) -> None:
+    """Keras 3 records ``net/kernel`` for layers of a model without ``build``: no name of the only layer of a list."""
+
+    class Net(FAMILIES["keras"].Model):  # type: ignore[misc]
+        def __init__(self, name: str) -> None:
+            super().__init__(name=name)
+            self.blocks = (FAMILIES["keras"].layers.Dense(2),)
+
+        def call(self, x: Any) -> Any:
+            return self.blocks[0](x)
+
+    old, new = Net("net"), Net("other")
+    for model in (old, new):
+        model(np.ones([1, 2], np.float32))
+    randomized(old)
+    pr.restore_subset(new, tf.train.Checkpoint(model=old).write(str(tmp_path / "ckpt")))
+    for mine, yours in zip(new.variables, old.variables, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), yours.numpy())
