@@ -47,8 +47,8 @@ VARIABLES = "vars"
 WRAPPED = ("cell", "layer")
 """Attributes under which a recurrent layer and a wrapper keep the layer within."""
 
-_SAME = {"model": "functional"}
-"""What Keras 3 numbers with another word than Keras 2."""
+_SAME = {"model": "functional", "Variable": "variable"}
+"""What Keras 3 numbers with another word than Keras 2 and TensorFlow."""
 
 CELL = re.compile(r"(.+_)?cell")
 HALVES = ("forward_", "backward_")

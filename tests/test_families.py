@@ -754,3 +754,76 @@ def test_cells_of_an_archive_are_known_by_their_names(ending: str, names: str, f
         for ours, theirs in zip(new[name].weights, old[name].weights, strict=True):
             np.testing.assert_array_equal(ours, theirs)
     assert len(report.loaded) == 3 * len(set(names) & set("abc")) + 2
+
+
+def scaled(k: Any, names: Sequence[str | None]) -> Any:
+    """Return a model of layers with one weight each, which has these names."""
+
+    class Scale(k.layers.Layer):  # type: ignore[misc]
+        def __init__(self, called: str | None, **options: Any) -> None:
+            super().__init__(**options)
+            self.called = called
+
+        def build(self, shape: Any) -> None:
+            self.gamma = self.add_weight(shape=(shape[-1],), **({"name": self.called} if self.called else {}))
+            self.built = True
+
+        def call(self, x: Any) -> Any:
+            return x * self.gamma
+
+    inputs = outputs = k.Input([4])
+    for i, called in enumerate(names):
+        outputs = Scale(called, name=f"scale_of_{'abc'[i]}")(outputs)
+    return families.randomized(k.Model(inputs, outputs))
+
+
+@pytest.mark.parametrize("names", [(None, None), ("gamma", None), (None, "gamma"), ("gamma", "gamma")], ids=str)
+@pytest.mark.parametrize("kind", ["whole", "weights", "arrays"])
+@pytest.mark.parametrize("writer", FAMILIES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_only_weight_of_a_layer_may_be_given_a_name_on_one_side(
+    family: str, writer: str, kind: str, names: tuple[str | None, str | None], tmp_path: Path
+) -> None:
+    old, new = (scaled(FAMILIES[each], [name] * 2) for each, name in zip((writer, family), names, strict=True))
+    if kind == "arrays":
+        ckpt: Any = {getattr(each, "path", each.name): each.numpy() for each in old.variables}
+    else:
+        ckpt = str(tmp_path / "old.h5")
+        old.save(ckpt) if kind == "whole" or writer == "keras" else old.save_weights(ckpt)
+    rename: Any = None
+    if kind == "arrays" and names[0] is None and (writer, family, names[1]) != ("tf_keras", "tf_keras", None):
+        with pytest.raises(pr.AmbiguousError) as refused:  # Nothing tells of arrays that the layer has no other.
+            pr.restore_subset(new, ckpt)
+        rename = refused.value.rename
+    pr.restore_subset(new, ckpt, rename=rename)
+    for mine, yours in zip(new.variables, old.variables, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), yours.numpy())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_has_a_name_is_not_taken_for_what_has_none_where_there_are_several(family: str, tmp_path: Path) -> None:
+    k = FAMILIES[family]
+
+    class Both(k.layers.Layer):  # type: ignore[misc]
+        def __init__(self, first: str, second: str) -> None:
+            super().__init__(name="both")
+            self.parts = first, second
+
+        def build(self, _: Any) -> None:
+            for each in self.parts:
+                setattr(self, each, self.add_weight(shape=(2,), **({"name": each} if each == "beta" else {})))
+            self.built = True
+
+        def call(self, x: Any) -> Any:
+            return x * self.gamma + self.beta
+
+    def made(*parts: str) -> Any:
+        inputs = k.Input([2])
+        return families.randomized(k.Model(inputs, Both(*parts)(inputs)))
+
+    old, new = made("gamma", "beta"), made("beta", "gamma")
+    old.save(str(tmp_path / "old.h5"))
+    pr.restore_subset(new, str(tmp_path / "old.h5"))
+    for each in ("gamma", "beta"):
+        mine, yours = (getattr(model.layers[-1], each).numpy() for model in (new, old))
+        np.testing.assert_array_equal(mine, yours)

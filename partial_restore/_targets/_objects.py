@@ -11,7 +11,7 @@ from partial_restore import _keras, _live_optimizers
 from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
 from partial_restore._errors import UnbuiltError
 from partial_restore._keras_stored import Stored, stored
-from partial_restore._keys import AUTOMATIC, VARIABLES, counted_from_zero, may_be_automatic
+from partial_restore._keys import AUTOMATIC, VARIABLES, counted_from_zero, is_own_name, may_be_automatic
 from partial_restore._names import Names
 from partial_restore._places import LAYERS, names_of_place, snake_case
 from partial_restore._targets._tracked import Graph
@@ -48,7 +48,7 @@ def _chosen(model: Any, automatic: frozenset[str]) -> str:
 def _called_otherwise(held: Sequence[Held], graph: Graph, layout: Layout) -> list[Held]:
     """Return the model's variables under the names of a layout, their own ones for people to read and to select by."""
     if layout.kind == "names":
-        return list(held)
+        return [_called(each, given=_also_unnamed(each.entry.given, each)) for each in held]
     if layout.kind == "objects":
         return _placed([_renamed(each, each.lacking, is_more=True) if each.lacking else each for each in held], graph)
     if layout.kind == "ops":
@@ -57,15 +57,30 @@ def _called_otherwise(held: Sequence[Held], graph: Graph, layout: Layout) -> lis
     if layout.kind == "layers":
         names = graph.layer_names(held, keeps="all", is_placed=layout.is_told)
         short = graph.layer_names(held, keeps="top", is_placed=layout.is_told)
-        renamed = [_renamed(each, names.get(id(each.variable), ()), is_more=False) for each in held]
         return [
-            _called(each, ops=(*short.get(id(each.variable), ()), *_old_name(each)), frozen=not _is_trained(each))
-            for each in renamed
+            _called(
+                _renamed(each, _also_unnamed(names.get(id(each.variable), ()), each), is_more=False),
+                ops=(*_also_unnamed(short.get(id(each.variable), ()), each), *_old_name(each)),
+                frozen=not _is_trained(each),
+            )
+            for each in held
         ]
     ways = _stored_places(graph, layout)
     names = _stored_names(ways, layout)
     renamed = [_of_class(_renamed(each, names.get(id(each.variable), ()), is_more=False)) for each in held]
     return with_order(renamed, [{id(raw(variable)): at for at, variable in _stored_at(places)} for places in ways])
+
+
+def _also_unnamed(names: Sequence[Name], held: Held) -> tuple[Name, ...]:
+    """Return the names, and those of a variable that is given one on one side only: by its attribute, or as the only one of its layer."""
+    attribute, is_only = held.entry.paths[0].segments[-1], _is_only(held.owner)
+    more: list[Name] = []
+    for name in names:
+        *layers, own = name.segments
+        other = "variable" if is_only and is_own_name(own) else attribute
+        if layers and not other.isdecimal() and is_own_name(own) != is_own_name(other):
+            more.append(name._replace(segments=(*layers, other), said=(*name.said[:-1], is_own_name(other))))
+    return (*names, *more)
 
 
 def _op_name(held: Held) -> tuple[Name, ...]:
@@ -232,6 +247,10 @@ def _hold(variable: Any, owner: Any, names: Names, group: Group, layout: Layout)
     dtype = value.dtype.base_dtype
     entry = Entry(paths[0].text, paths, given, shape_of(value), dtype.name, group, dtype.size)
     return Held(entry, value, variable, owner if _keras.is_layer(owner) else None, names.lacking)
+
+
+def _is_only(owner: Any) -> bool:
+    return _keras.is_layer(owner) and len(_all_variables(owner)) == 1
 
 
 def _both(names: tuple[Name, ...], owner: Any) -> tuple[Name, ...]:
