@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
-from partial_restore._keys import VARIABLES, is_place
+from partial_restore._keys import AUTOMATIC, SCOPES, VARIABLES, is_place
 from partial_restore._plan import Request, decide
 from partial_restore._select import compile_rename
 from partial_restore._settle import MOST_CANDIDATES
@@ -52,7 +53,8 @@ def advised_rename(decision: Decision, sources: Sequence[Entry], request: Reques
     fit; and where a layer is not enough, of every tensor. None if even that does not help.
     """
     undecided = _undecided(decision, sources)
-    pairs = paired(undecided, request.called) if sum(len(each.free) for each in undecided) < _MOST_CHOICES else []
+    is_much = sum(len(each.free) for each in undecided) >= _MOST_CHOICES
+    pairs = [] if is_much else paired(undecided, Likeness(request.called, AUTOMATIC | SCOPES | {*request.automatic}))
     if not pairs:
         return None
     met = {old.key for old, _ in pairs} | {match.source.key for match in decision.matches if match.source}
@@ -97,23 +99,51 @@ def _undecided(decision: Decision, sources: Sequence[Entry]) -> list[Open]:
     return [each for each in found if not each.is_nameless or times[each.target.shape] == len(each.free)]
 
 
-def paired(undecided: Sequence[Open], model: str = "") -> list[Pair]:
+@dataclass(frozen=True)
+class Likeness:
+    """How much alike a variable and a tensor are called: how many segments the ends of two names have in common.
+
+    First those that were given count, with the numbers that a person chose; then without any, also in other names, be it with the
+    name of the ``model`` before them; then the attributes. Numbers of ``automatic`` names tell nothing.
+    """
+
+    model: str = ""
+    automatic: Collection[str] = ()
+
+    def __call__(self, target: Entry, source: Entry) -> tuple[int, ...]:
+        """Return what counts of two entries, first things first."""
+        front = f"{self.model}/" if self.model else ""
+        ours = {front + name.text for name in (*target.shown, *target.paths, *target.given)}
+        theirs = {name.text for name in (*source.paths, *source.given, *source.ops)}
+        given = [(one.text, other.text) for one in target.given for other in source.given]
+        attributes = [(one.text, other.text) for one in target.paths for other in source.paths]
+        return (
+            max((_common_end(*map(self._chosen, pair)) for pair in given), default=0),
+            max((_common_end(*map(_unnumbered, pair)) for pair in given), default=0),
+            max(_common_end(_unnumbered(one), _unnumbered(other)) for one in ours for other in theirs),
+            max((_common_end(*map(_unnumbered, pair)) for pair in attributes), default=0),
+        )
+
+    def _chosen(self, name: str) -> str:
+        return "/".join(base if (base := _unnumbered(each)) in self.automatic else each for each in name.split("/"))
+
+
+def paired(undecided: Sequence[Open], likeness: Likeness) -> list[Pair]:
     """Return the undecided in pairs, each tensor once, layer by layer: one that has a free tensor for each of the variables.
 
-    What has fewest of these goes first, then what is called most alike one of them, and takes that, be it with the name of the ``model``;
-    then what comes first in the model.
+    What has fewest of these goes first, then what is called most alike one of them, and takes that; then what comes first in the model.
 
     >>> from partial_restore._types import name_of
     >>> head, inner = (Entry(name, (name_of(name),), (), (), "float32") for name in ("dense_1/w", "net/dense/w"))
     >>> one, two = (Entry(name, (name_of(name),), (), (), "float32") for name in ("dense/w", "dense_1/w"))
-    >>> [(old.name, new.name) for old, new in paired([Open(head, [one, two]), Open(inner, [one])])]
+    >>> [(old.name, new.name) for old, new in paired([Open(head, [one, two]), Open(inner, [one])], Likeness())]
     [('dense/w', 'net/dense/w'), ('dense_1/w', 'dense_1/w')]
     """
     layers: dict[str, list[tuple[Entry, _ByLayer]]] = defaultdict(list)
     for each in undecided:
         layers[_layer(each.target)].append((each.target, _by_layer(each.free)))
-    options = {layer: _options(variables, model) for layer, variables in layers.items()}
-    alike = {layer: max(found.values(), default=(0, 0)) for layer, found in options.items()}
+    options = {layer: _options(variables, likeness) for layer, variables in layers.items()}
+    alike = {layer: max(found.values(), default=()) for layer, found in options.items()}
     places = {_layer(each.target): each.target.place or 0 for each in undecided if each.is_ordered}
     order = {layer: i for i, layer in enumerate(layers)}
     pairs: dict[str, Pair] = {}
@@ -122,7 +152,7 @@ def paired(undecided: Sequence[Open], model: str = "") -> list[Pair]:
         return len(options[layer]), places.get(layer, 0), *(-each for each in alike[layer]), order[layer]
 
     for layer in sorted(layers, key=rank):
-        found = (_chosen(layers[layer], option, pairs, model) for option in options[layer])
+        found = (_chosen(layers[layer], option, pairs, likeness) for option in options[layer])
         pairs |= next(filter(None, found), {})
     return list(pairs.values())
 
@@ -134,19 +164,18 @@ def _by_layer(entries: Iterable[Entry]) -> _ByLayer:
     return layers
 
 
-def _options(variables: Sequence[tuple[Entry, _ByLayer]], model: str) -> Mapping[str, tuple[int, int]]:
+def _options(variables: Sequence[tuple[Entry, _ByLayer]], likeness: Likeness) -> Mapping[str, tuple[int, ...]]:
     """Return the layers that have a tensor for each of the variables of one, and how alike they are called; the most alike first."""
     common = set.intersection(*(set(free) for _, free in variables))
-    likeness = {
-        layer: max(_likeness(target, entry, model) for target, free in variables for entry in free[layer])
-        for layer in common
+    alike = {
+        layer: max(likeness(target, entry) for target, free in variables for entry in free[layer]) for layer in common
     }
     ordered = sorted(common, key=_natural)
-    return {layer: likeness[layer] for layer in sorted(ordered, key=likeness.__getitem__, reverse=True)}
+    return {layer: alike[layer] for layer in sorted(ordered, key=alike.__getitem__, reverse=True)}
 
 
 def _chosen(
-    variables: Sequence[tuple[Entry, _ByLayer]], layer: str, taken: Collection[str], model: str
+    variables: Sequence[tuple[Entry, _ByLayer]], layer: str, taken: Collection[str], likeness: Likeness
 ) -> dict[str, Pair]:
     """Return a tensor of a layer for each of the variables, by key, or nothing if there is none for one of them."""
     chosen: dict[str, Pair] = {}
@@ -155,33 +184,22 @@ def _chosen(
         if not left:
             return {}
         ordered = sorted(left, key=lambda entry: _natural(entry.name))
-        best = max(ordered, key=lambda entry: _likeness(target, entry, model))
+        best = max(ordered, key=lambda entry: likeness(target, entry))
         chosen[best.key] = best, target
     return chosen
 
 
-def _likeness(target: Entry, source: Entry, model: str) -> tuple[int, int]:
-    """Return how many segments the ends of two names have in common but for numbers, of those that are most alike.
-
-    First of those that were given: where both sides tell what a layer is called, its place in a list is less.
-    """
-    front = f"{model}/" if model else ""
-    ours = {front + name.text for name in (*target.shown, *target.paths, *target.given)}
-    theirs = {name.text for name in (*source.paths, *source.given, *source.ops)}
-    given = [_common_end(one.text, other.text) for one in target.given for other in source.given]
-    return max(given, default=0), max(_common_end(one, other) for one in ours for other in theirs)
-
-
 def _common_end(name: str, other: str) -> int:
-    """Return how many segments the ends of two names have in common but for numbers.
+    """Return how many segments the ends of two names have in common.
 
-    >>> _common_end("model/sequential_3/dense_6/kernel", "sequential_7/dense_14/kernel")
+    >>> _common_end("model/sequential/dense/kernel", "sequential/dense/kernel")
     3
     """
-    ends = zip(*(reversed(_unnumbered(each).split("/")) for each in (name, other)), strict=False)
+    ends = zip(*(reversed(each.split("/")) for each in (name, other)), strict=False)
     return next((i for i, (one, two) in enumerate(ends) if one != two), min(name.count("/"), other.count("/")) + 1)
 
 
+@lru_cache(maxsize=1 << 16)
 def _unnumbered(name: str) -> str:
     return _NUMBER.sub("", name)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from entries import attribute, layer, tensor
 
-from partial_restore._advised import Open, advised_rename, paired
+from partial_restore._advised import Likeness, Open, advised_rename, paired
 from partial_restore._plan import Request, decide
 from partial_restore._select import compile_rename
 from partial_restore._types import Entry, Outcome, name_of
@@ -124,8 +124,8 @@ def test_part_that_is_called_as_the_model_comes_first() -> None:
     variable, *tensors = (
         Entry(each, (name_of(each),), (), (), "float32") for each in ("d/w", "decoder/d/w", "encoder/d/w")
     )
-    assert [old.name for old, _ in paired([Open(variable, tensors)], "encoder")] == ["encoder/d/w"]
-    assert [old.name for old, _ in paired([Open(variable, tensors)])] == ["decoder/d/w"]
+    assert [old.name for old, _ in paired([Open(variable, tensors)], Likeness("encoder"))] == ["encoder/d/w"]
+    assert [old.name for old, _ in paired([Open(variable, tensors)], Likeness())] == ["decoder/d/w"]
 
 
 def test_what_does_not_fit_is_not_loaded_in_part() -> None:

@@ -133,6 +133,53 @@ def transformer(_: int) -> tuple[Any, Parts]:
     return randomized(model), {**parts, "norm": model.norm, "head": model.head}
 
 
+class Attention(keras.layers.Layer):  # type: ignore[misc]
+    """Three layers with numbers for names, and attributes that tell them apart, not in the order of the alphabet."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.query, self.key, self.feed = Layers.Dense(4), Layers.Dense(4), Layers.Dense(4)
+
+    def build(self, shape: Any) -> None:
+        for each in (self.query, self.key, self.feed):
+            each.build(shape)
+
+    def call(self, x: Any) -> Any:
+        return self.feed(self.query(x) + self.key(x))
+
+
+class Encoder(keras.Model):  # type: ignore[misc]
+    """Blocks in a list."""
+
+    def __init__(self, blocks: list[Any]) -> None:
+        super().__init__()
+        self.blocks = blocks
+
+    def call(self, x: Any) -> Any:
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def encoder(count: int, *, is_named: bool = False) -> tuple[Any, Parts]:
+    """Blocks in a list, of which those before the last ones are gone if there are less."""
+    numbers = [0, *range(5 - count, 4)]
+    blocks = {i: Attention(name=f"att_{i}" if is_named else None) for i in numbers}
+    model = Encoder([*blocks.values()])
+    model(np.zeros([1, 4], np.float32))
+    places = blocks if is_named else range(count)
+    parts = zip(places, blocks.values(), strict=True)
+    return randomized(model), {f"{i} {a}": getattr(each, a) for i, each in parts for a in ("query", "key", "feed")}
+
+
+def named_encoder(count: int) -> tuple[Any, Parts]:
+    return encoder(count, is_named=True)
+
+
+def subset(folder: Path, model: Any) -> str:
+    return str(pr.save_subset(model, folder / "subset"))
+
+
 def enumerate_names(layers: list[Any]) -> dict[str, Any]:
     return {str(i): layer for i, layer in enumerate(layers)}
 
@@ -162,6 +209,8 @@ PASTED: dict[str, tuple[Callable[[int], tuple[Any, Parts]], tuple[int, int], Cal
     "another head, in an archive": (headed, (3, 5), keras_file),
     "another head, in a checkpoint": (headed, (3, 5), saved),
     "two towers, exported": (towers, (0, 0), exported),
+    "blocks in a list keep their attributes": (encoder, (4, 3), subset),
+    "names of blocks in a list count": (named_encoder, (4, 3), subset),
     "a subclassed model, exported": (transformer, (0, 0), exported),
 }
 
