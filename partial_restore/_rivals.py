@@ -33,10 +33,19 @@ def _are_apart(top: Alignment, best: Alignment) -> bool:
 
 
 def _is_on_both_sides(top: Alignment, best: Alignment) -> bool:
-    """Say whether what is set aside on one side stands on the other as well, and explains no more of the file, or only what both call the same."""
+    """Say whether what is set aside on one side stands on the other as well, and explains no more of the file, or only what both call the same.
+
+    Nor does more of the file count where all parts of one side, two or more, are called as parts of the other.
+    """
     front, back = (part[len(known) :][:1] for part, known in zip(top.root, best.root, strict=True))
-    explains_more = not top.sources <= best.sources and not _are_called_so(top, best)
+    explains_more = not (top.sources <= best.sources or _are_called_so(top, best) or _are_all_parts(best))
     return not explains_more and (front in best.ours.fronts or back in best.theirs.fronts)
+
+
+def _are_all_parts(best: Alignment) -> bool:
+    sides = {*best.ours.fronts}, {*best.theirs.fronts}
+    common = sides[0] & sides[1]
+    return len(common) > 1 and common in sides
 
 
 def _is_renamed(top: Alignment, best: Alignment) -> bool:

@@ -1340,6 +1340,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         dict.fromkeys(["mid/dense_5/w", "dense_6/w", "mid/dense_7/w"], AMBIGUOUS),
     ),
+    "the parts are called as those of the file, and one of them holds one of its own name": (
+        [attribute("v/proj/w"), attribute("g/w")],
+        [attribute("model/v/v/proj/w"), attribute("model/v/q/w"), attribute("model/g/w")],
+        {},
+        {"v/proj/w": MISSING, "g/w": "model/g/w"},
+    ),
+    "parts of both sides that the other has not beside one that holds one of its own name": (
+        [attribute("v/proj/w"), attribute("g/w"), attribute("h/w")],
+        [attribute("model/v/v/proj/w"), attribute("model/v/q/w"), attribute("model/g/w"), attribute("model/x/w")],
+        {},
+        {"v/proj/w": AMBIGUOUS, "g/w": AMBIGUOUS, "h/w": MISSING},
+    ),
 }
 
 
