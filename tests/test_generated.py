@@ -95,6 +95,14 @@ def test_what_is_left_may_look_like_an_inner_model_that_was_taken_out() -> None:
     assert unseen(saved, side(dense(1, "norm"), dense(4, "other"))) == {}  # It had no such layer.
 
 
+def test_a_model_of_which_no_layer_is_left_may_be_another_one() -> None:
+    inner, norm = dense(1), Layer(1, "layer_norm")
+    outer = Layer(9, "sequential", members=(Layer(0, "sequential", members=(norm,)), dense(2)))
+    assert unseen(side(inner), replace(side(norm, dense(2)), spec=outer)) == {2: {1}}
+    kept = Layer(9, "sequential", members=(Layer(0, "sequential", members=(inner,)), dense(2)))
+    assert unseen(side(inner), replace(side(inner, dense(2)), spec=kept)) == {}  # It is still in there.
+
+
 def test_a_layer_that_was_renamed_is_another_one() -> None:
     assert certain(side(dense(1, "a")), side(dense(1, "b"))) == set()
 

@@ -284,7 +284,7 @@ def unseen(saved: Side, edited: Side) -> dict[int, set[int]]:
     for before, after in readings:
         pairs += _in_order(before, after, saved.spec, _same(saved.spec, edited.spec), ((), ()))
         (_, old), (_, new) = before.looks(saved.spec, ()), after.looks(edited.spec, ())
-        if old == new:
+        if old == new or not _is_any_left(before, after):
             pairs += _in_order(before, after, saved.spec, edited.spec, ((), ()))
         elif saved.form in ARRAYS or not certain(before, after):
             # A name is all that arrays tell; and what a model was wrapped in may have a layer of the only one that is known.
@@ -295,6 +295,13 @@ def unseen(saved: Side, edited: Side) -> dict[int, set[int]]:
         if mine != yours:
             found[mine].add(yours)
     return found
+
+
+def _is_any_left(saved: Side, edited: Side) -> bool:
+    """Say whether a layer that has variables is still of its class: if not, a model around them may as well be another one."""
+    kinds = {each.uid: each.kind for each in edited.spec.walk()}
+    has_variables = {uid for uid, _ in saved.shapes}
+    return any(kinds.get(each.uid) == each.kind for each in saved.spec.walk() if each.uid in has_variables)
 
 
 def _namesakes(saved: Side, edited: Side) -> Iterator[tuple[int, int]]:
