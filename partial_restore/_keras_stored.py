@@ -221,7 +221,7 @@ def _plain_attributes(family: Any) -> frozenset[str]:
 def _stored_variables(layer: Any) -> dict[str, Any]:
     """Return a layer's own variables under the keys under which it stores them itself.
 
-    A layer with LoRA stores one kernel into which the update is merged; it goes into the kernel.
+    A layer with LoRA stores a kernel into which the update is merged, and the scale of it; they go into the layer's own.
     """
     own = own_variables(layer)
     if type(layer).save_own_variables is family_of(layer).layers.Layer.save_own_variables:
@@ -235,12 +235,21 @@ def _stored_variables(layer: Any) -> dict[str, Any]:
     is_lora = getattr(layer, "lora_enabled", False)
     if not is_lora and not ids.intersection(map(id, store.values())):
         return dict(_copied(store, own))
-    merged = getattr(layer, "_kernel", None) if hasattr(layer, "_kernel") else getattr(layer, "_embeddings", None)
-    return {
-        str(key): value if id(value) in ids else merged
+    merged = _merged(store, own) if is_lora else {}
+    return {str(key): merged.get(key, value) for key, value in store.items() if key in merged or id(value) in ids}
+
+
+def _merged(store: Mapping[str, Any], own: Sequence[Any]) -> dict[str, Any]:
+    """Return the variables into which the update of LoRA was merged where they are stored: of its shape there is one alone."""
+    stored = set(map(id, store.values()))
+    rest = [each for each in own if id(each) not in stored and not each.name.startswith("lora_")]
+    ids = set(map(id, own))
+    fits = {
+        key: [each for each in rest if tuple(each.shape) == tuple(value.shape)]
         for key, value in store.items()
-        if id(value) in ids or (is_lora and key == "0" and merged is not None)
+        if id(value) not in ids
     }
+    return {key: found[0] for key, found in fits.items() if len(found) == 1}
 
 
 def _copied(store: Mapping[Any, Any], own: Sequence[Any]) -> Iterator[tuple[str, Any]]:

@@ -131,3 +131,38 @@ def test_a_plain_file_into_a_model_with_new_adapters(write: str, saved: str, tmp
 
     assert all(is_adapter(each.name) for each in report.initialized)
     np.testing.assert_allclose(ARCHITECTURE.output(model), artefact.output, rtol=1e-5, atol=1e-6)
+
+
+def quantized(layer: Any) -> Any:
+    """A model of one layer with an adapter, whose weights are eight bits wide: its scale is merged, too."""
+    inputs = keras.Input([4], dtype="int32" if isinstance(layer, keras.layers.Embedding) else "float32")
+    model = keras.Model(inputs, layer(inputs))
+    layer.enable_lora(2)
+    layer.quantize("int8")
+    for each in layer.variables:
+        if is_adapter(each.path):
+            each.assign(np.random.default_rng().normal(size=each.shape))
+    return model
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.layers.Dense(4, name="layer"),
+        lambda: keras.layers.EinsumDense("ab,bc->ac", [4], bias_axes="c", name="layer"),
+        lambda: keras.layers.Embedding(4, 4, name="layer"),
+    ],
+    ids=["dense", "einsum_dense", "embedding"],
+)
+@pytest.mark.parametrize("write", MERGED)
+def test_the_scale_of_merged_weights_of_eight_bits_goes_with_them(write: str, make: Any, tmp_path: Path) -> None:
+    source, target = quantized(make()), quantized(make())
+    path = MERGED[write](source, tmp_path)
+    report = pr.restore_subset(target, path)
+    assert {is_adapter(item.name) for item in report.initialized} == {True}
+    store: dict[str, Any] = {}
+    source.layers[-1].save_own_variables(store)
+    held = [each.numpy() for each in target.layers[-1].variables if not is_adapter(each.path)]
+    for value in map(np.asarray, store.values()):
+        assert any(np.array_equal(value, each) for each in held)
