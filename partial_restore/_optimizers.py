@@ -98,12 +98,12 @@ _POWER = re.compile(r"(?:(?P<scope>.+)/)?(?P<word>beta[12]_power)(?P<number>_\d+
 
 
 def family_of(name: str) -> str:
-    """Return the family of an optimizer that is called so: its class, however it is spelled and numbered.
+    """Return the family of an optimizer that is called so: its class, however it is spelled and numbered, by Keras or TensorFlow or both.
 
-    >>> family_of("rm_sprop_2"), family_of("AdamW"), family_of("gen_opt")
-    ('rmsprop', 'adam', 'genopt')
+    >>> family_of("rm_sprop_2"), family_of("AdamW"), family_of("adam_1_2"), family_of("gen_opt")
+    ('rmsprop', 'adam', 'adam', 'genopt')
     """
-    base = re.sub(r"_\d+$", "", name).replace("_", "").lower()
+    base = re.sub(r"(_\d+)+$", "", name).replace("_", "").lower()
     base = base.removesuffix("optimizer") or base
     return _SAME_FAMILY.get(base, base)
 

@@ -188,6 +188,55 @@ def test_state_stays_with_its_layer_whatever_is_edited(
     assert_same(of_layers(state(target), others), of_layers(kept, others))
 
 
+def test_the_optimizer_around_another_for_mixed_precision_is_known_again(tmp_path: Path) -> None:
+    """TensorFlow numbers what is called ``adam_1`` once more: ``loss_scale_optimizer_1/adam_1_2``."""
+
+    def mixed() -> Any:
+        model = keras.Sequential([keras.Input([4]), keras.layers.Dense(4, name="a", dtype="mixed_float16")])
+        model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()), "mse")
+        return step(model)
+
+    for times in range(3):
+        source, target = step(mixed()), mixed()
+        restored(target, saved(tmp_path / str(times), model=source, optimizer=source.optimizer))
+        assert_same(state(target), state(source))
+
+
+AGAIN: dict[str, tuple[Make, Callable[[Any, Path], str]]] = {
+    "scaled loss, checkpoint": (EVERY["scaled loss"], checkpoint),
+    "nadam, h5": (EVERY["nadam"], whole(".h5")),
+    "nadam, keras": (EVERY["nadam"], whole(".keras")),
+    "legacy nadam, h5": (tf_keras.optimizers.legacy.Nadam, whole(".h5")),
+}
+
+
+@pytest.mark.parametrize(("make", "save"), AGAIN.values(), ids=AGAIN.keys())
+def test_training_goes_on_with_one_that_is_not_the_first_of_its_class(
+    make: Make, save: Callable[[Any, Path], str], tmp_path: Path
+) -> None:
+    """Keras and TensorFlow each number what is called so already: ``adam_1_2``, ``nadam_1/variable_1``."""
+    for _ in range(2):
+        step(net(make))
+    source = step(step(net(make)))
+    report = restored(target := step(net(make)), save(source, tmp_path))
+    assert not [item.name for item in report.initialized if item.name.endswith(("product", "cache", "tum", "ity"))]
+    step(source)
+    step(target)
+    assert_same(by_layer(target), by_layer(source))
+
+
+@pytest.mark.parametrize("family", ["keras", "tf_keras"])
+def test_the_list_of_a_scaled_loss_of_tf_keras_is_a_copy(family: str, tmp_path: Path) -> None:
+    """It has all that the inner one has, and nothing else: what stands second in it is no ``step_counter``."""
+    source = step(step(net(EVERY["scaled loss of tf.keras"])))
+    target = step(net(EVERY["scaled loss" if family == "keras" else "scaled loss of tf.keras"]))
+    path = whole(".keras")(source, tmp_path)
+    assert not [tensor.name for tensor in pr.list_checkpoint(path) if "step_counter" in tensor.name]
+    restored(target, path)
+    for ours, theirs in zip(state(target).values(), state(source).values(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @OPTIMIZERS
 def test_state_is_left_alone_unless_asked_for(make: Make, tmp_path: Path) -> None:
     source, target = step(step(net(make))), step(net(make))

@@ -36,7 +36,7 @@ _NEW_LAYERS = {
 _OPTIMIZER = "optimizer_weights/"
 _SCALED = "lossscale"
 """The class of the optimizer of Keras 3 that scales the loss for another one."""
-_ONCE = ("iteration", "iterations", "iter", "learning_rate", "u_product")
+_ONCE = ("iteration", "iterations", "iter", "learning_rate", "u_product", "momentum_cache")
 _GATES = {frozenset("ifco"): "ifco", frozenset("zrh"): "zrh"}
 """The gates of LSTM and GRU in the order in which Keras 2 keeps them side by side."""
 
@@ -214,7 +214,7 @@ def _states(arrays: Iterable[str], weights: Mapping[str, _Weight], family: str) 
     found: dict[str, tuple[str, State]] = {}
     for key, spelled in read.items():
         scope, _, last = names[key].rpartition("/")
-        if family == "nadam" and last == "variable":
+        if family == "nadam" and not is_own_name(last):
             last = "u_product"  # Keras 3 gives it no name of its own.
         if spelled:
             kind = kind_of(family, spelled.word)

@@ -17,7 +17,11 @@ _INNER = "inner_optimizer"
 _SHARED = "optimizers"
 """Where an optimizer keeps those to which it shares the variables out; in its own list it repeats what they keep."""
 _ONCE = ("iterations", "learning_rate")
-_SCALED = ("iterations", "learning_rate", "step_counter", "dynamic_scale")
+_SCALED = (
+    ("iterations", "learning_rate", "step_counter", "dynamic_scale"),
+    ("iterations", "step_counter", "dynamic_scale"),
+)
+"""What the list of an optimizer that scales the loss has before that of the one within; that of tf_keras has nothing."""
 _OLD_LAYERS = "_layer_checkpoint_dependencies"
 
 
@@ -83,7 +87,7 @@ def _stated(
         return
     held = lists.get(f"{front}/{_INNER}/vars")
     if held is not None:
-        own = _SCALED if len(members) - len(held) == len(_SCALED) else (_SCALED[0], *_SCALED[2:])
+        own = next((each for each in _SCALED if len(members) - len(held) == len(each)), ())
         for i, entry in enumerate(members):
             if i < len(own):
                 yield entry._replace(state=State(own[i], "lossscale", called))
