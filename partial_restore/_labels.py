@@ -6,7 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import takewhile
 
+from partial_restore._keys import AUTOMATIC, may_be_automatic
 from partial_restore._nodes import LAYER_LIST, TF_KERAS_LAYER, TRANSPARENT, Node, Path, Step
+from partial_restore._types import name_of
 
 Read = Mapping[int, Path]
 """The path by which to read a leaf's full name."""
@@ -56,7 +58,7 @@ def _listed(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> list[in
     """Return the leaves below a person's own list of which the full name tells the layers from there on.
 
     It does if it has one more, above. Else it may be that of the model, in which Keras lost the layer; but not if each
-    member of the list, of two or more, is called otherwise.
+    member of the list, of two or more, is called otherwise. Numbers that Keras made up say no more than the places.
     """
     found: list[int] = []
     shorter: dict[int, dict[int, dict[int, str]]] = defaultdict(lambda: defaultdict(dict))
@@ -73,7 +75,8 @@ def _listed(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> list[in
             shorter[path[first].node][path[first + 1].node][leaf] = name
     for members in shorter.values():
         names = Counter(name for called in members.values() for name in set(called.values()))
-        if "" not in names and 1 < len(members) == len(names) == names.total():
+        is_said = not all(may_be_automatic(name_of(name), AUTOMATIC) for name in names)
+        if is_said and "" not in names and 1 < len(members) == len(names) == names.total():
             found += [leaf for called in members.values() for leaf in called]
     return found
 

@@ -14,8 +14,8 @@ import partial_restore
 ROOT = Path(partial_restore.__file__).parent
 FLOORS = [
     {"_types", "_cast", "_fold", "_nodes", "_malloc", "_pause", "_progress"},
-    {"_labels", "_keys", "_optimizers", "_recorded", "_advice"},
-    {"_pieces", "_rows"},
+    {"_keys", "_optimizers", "_recorded", "_advice"},
+    {"_labels", "_pieces", "_rows"},
     {"_names", "_select", "_settle", "_errors", "_report", "_below"},
     {"_layer_names", "_roots", "_sides", "_kept"},
     {"_alignment", "_siblings", "_doubt", "_state", "_renamed", "_relisted"},

@@ -274,8 +274,8 @@ def linear(name: str) -> Any:
     return module
 
 
-def dense(family: str) -> Callable[[str], Any]:
-    def block(name: str) -> Any:
+def dense(family: str) -> Callable[[str | None], Any]:
+    def block(name: str | None) -> Any:
         layer = FAMILIES[family].layers.Dense(2, name=name)
         layer(np.ones([1, 2], np.float32))
         return layer
@@ -297,6 +297,18 @@ def test_names_of_blocks_in_a_list_count_more_than_their_places(kind: str, names
     for name, values in zip(names, held(new), strict=True):
         for value, meant in zip(values, {**kept, **before}[name], strict=True):
             np.testing.assert_array_equal(value, meant)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_numbers_of_blocks_in_a_list_leave_the_places_as_they_are(family: str, tmp_path: Path) -> None:
+    """A layer beside the list takes part in the count by which Keras calls the blocks, and in nothing else."""
+    old, new = (Listed(lambda _: dense(family)(None), "abc") for _ in range(2))
+    new.extra = dense(family)(None)
+    randomized(old)
+    report = pr.restore_subset(new, tf.train.Checkpoint(model=old).write(str(tmp_path / "ckpt")))
+    for mine, yours in zip(held(new), held(old), strict=True):
+        np.testing.assert_array_equal(mine[0], yours[0])
+    assert {item.name for item in report.initialized} == {"extra/kernel", "extra/bias"}
 
 
 def test_a_model_that_loses_the_names_of_its_blocks_does_not_give_them_its_own(tmp_path: Path) -> None:
