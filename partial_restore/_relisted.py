@@ -24,13 +24,17 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
         places = _list_places(path)
         depth = len(path) - len(places[-1]) + 1 if places else 0
         pairs = zip(_tails(target, depth, sides), _tails(source, depth, sides), strict=False)
-        return any(ours != theirs for pair in pairs for ours, theirs in zip(*pair, strict=True) if ours and theirs)
+        if any(ours != theirs for pair in pairs for ours, theirs in zip(*pair, strict=True) if ours and theirs):
+            return True
+        owner, other = owners[0].get(claim.target), owners[1].get(claim.source)
+        return owner is not None and other is not None and owner != other
 
     def is_by_place(claim: Claim) -> bool:
         is_alias = claim.grade is Grade.NAMED and len(sides.targets[claim.target].paths) > 1
         return is_alias or claim.grade is Grade.NUMBERED
 
     placed = [claim for claim in claims if is_by_place(claim)]
+    owners = _owners(sides.targets, sides), _owners(sides.sources, sides)
     renamed = {_list_places(_listed_path(sides.targets[claim.target]))[-1] for claim in placed if is_renamed(claim)}
     renamed |= _traded(placed, sides) | _moved(placed, sides)
     if not renamed:
@@ -84,6 +88,25 @@ def _lists(entries: Iterable[Entry]) -> Mapping[Prefix, set[str]]:
 
 def _is_short(entry: Entry, depth: int) -> bool:
     return all(len(name.segments) < depth for name in entry.given)
+
+
+def _owners(entries: Sequence[Entry], sides: Sides) -> Mapping[int, str]:
+    """Return the layers whose names stand in the full names of variables that a list holds itself, as Sonnet's optimizers do.
+
+    What all of a list share, of two or more, is the scope of what is around it.
+    """
+    lists: dict[Prefix, dict[int, str]] = defaultdict(dict)
+    for i, entry in enumerate(entries):
+        path = _listed_path(entry) if entry.paths else ()
+        layer = entry.given[0].segments[-2:-1] if entry.given else ()
+        if layer and path and path[-1].isdecimal() and not may_be_automatic(name_of(layer[0]), sides.bases):
+            lists[path[:-1]][i] = layer[0]
+    return {
+        i: layer
+        for members in lists.values()
+        if len(members) == 1 or len(set(members.values())) > 1
+        for i, layer in members.items()
+    }
 
 
 def _listed_path(entry: Entry) -> tuple[str, ...]:

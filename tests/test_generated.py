@@ -95,6 +95,13 @@ def test_what_is_left_may_look_like_an_inner_model_that_was_taken_out() -> None:
     assert unseen(saved, side(dense(1, "norm"), dense(4, "other"))) == {}  # It had no such layer.
 
 
+def test_what_takes_the_name_of_a_layer_in_a_list_of_which_the_file_has_no_more() -> None:
+    net = Layer(0, "net", members=(replace(dense(1, "q"), home="dict", key="q"), replace(dense(2), key="fc")))
+    edited = replace(net, members=(replace(dense(2, "q"), key="q"),))
+    sides = [replace(side(*each.members, form="bare"), spec=each) for each in (net, edited)]
+    assert unseen(*sides) == {2: {1}}
+
+
 def test_a_model_of_which_no_layer_is_left_may_be_another_one() -> None:
     inner, norm = dense(1), Layer(1, "layer_norm")
     outer = Layer(9, "sequential", members=(Layer(0, "sequential", members=(norm,)), dense(2)))

@@ -97,6 +97,46 @@ def test_a_module_of_sonnet_beside_an_optimizer(tmp_path: Path) -> None:
     assert_equal(values(module), values(source))
 
 
+@pytest.mark.parametrize(("trained", "now"), [(["dec"], ["enc"]), (["enc", "dec"], ["mid", "dec"])], ids=str)
+def test_state_of_an_optimizer_of_sonnet_is_not_taken_for_that_of_another_layer(
+    trained: list[str], now: list[str], tmp_path: Path
+) -> None:
+    """It is kept in lists by the places of what was trained; the full names tell whose it is."""
+
+    def made(names: list[str]) -> Any:
+        layers = {name: linear(name) for name in ("enc", "mid", "dec")}
+        optimizer = snt.optimizers.Adam(0.1)
+        weights = [layers[name].w for name in names]
+        optimizer.apply([tf.random.normal([2, 2]) for _ in weights], weights)
+        return tf.train.Checkpoint(o=optimizer, **layers)
+
+    old, new, again = made(trained), made(now), made(trained)
+    path = old.write(str(tmp_path / "ckpt"))
+    kept = [each.numpy() for each in new.o.m]
+    with pytest.raises(pr.AmbiguousError, match="o/m/0"):
+        pr.restore_subset(new, path)
+    for each, value in zip(new.o.m, kept, strict=True):
+        np.testing.assert_array_equal(each.numpy(), value)
+    pr.restore_subset(again, path, strict=False)
+    for each, state in zip(again.o.m, old.o.m, strict=True):
+        np.testing.assert_array_equal(each.numpy(), state.numpy())
+
+
+def test_lists_of_variables_in_modules_of_other_names_keep_their_places(tmp_path: Path) -> None:
+    """What all of a list are called alike is the module, not a layer."""
+
+    class Net(tf.Module):
+        def __init__(self, name: str) -> None:
+            super().__init__(name)
+            with self.name_scope:
+                self.parts = [tf.Variable(tf.random.normal([2]), name="w") for _ in range(2)]
+
+    old, new = Net("teacher"), Net("student")
+    pr.restore_subset(new, saved(old, tmp_path))
+    for mine, yours in zip(new.parts, old.parts, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), yours.numpy())
+
+
 def test_a_module_of_sonnet_with_another_head(tmp_path: Path) -> None:
     source, module = built(Net()), built(Net(classes=5, head="scores"))
     kept = {name: value for name, value in values(module).items() if name.startswith("scores")}

@@ -309,6 +309,19 @@ def _namesakes(saved: Side, edited: Side) -> Iterator[tuple[int, int]]:
     before, after = _given(saved, saved.spec, ()), _given(edited, edited.spec, ())
     theirs = {path: uid for uid, path in before.items() if path in _once(before)}
     yield from ((mine, theirs[path]) for mine, path in after.items() if path in _once(after) and path in theirs)
+    yield from _namesakes_unseen(saved, edited)
+
+
+def _namesakes_unseen(saved: Side, edited: Side) -> Iterator[tuple[int, int]]:
+    """Yield what has the name of a layer in a list or dict, of which a checkpoint of Keras 3 has that name and no path."""
+    if saved.form not in CHECKPOINTS or saved.family != "keras":
+        return
+    nets = [each for each in saved.spec.walk() if each.kind == "net"]
+    hidden = {each.uid for net in nets for home in net.members if home.home != "attribute" for each in home.walk()}
+    before, after = ([each for each in side.spec.walk() if each.name] for side in (saved, edited))
+    times = [Counter(each.name for each in layers) for layers in (before, after)]
+    theirs = {each.name: each.uid for each in before if each.uid in hidden and times[0][each.name] == 1}
+    yield from ((each.uid, theirs[each.name]) for each in after if each.name in theirs and times[1][each.name] == 1)
 
 
 def _namesakes_within(saved: Side, edited: Side) -> Iterator[tuple[int, int]]:
