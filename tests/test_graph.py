@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 import partial_restore as pr
 from partial_restore._sources._checkpoint import CheckpointSource
@@ -300,3 +302,14 @@ def test_variables_of_an_imported_graph(tmp_path: Path, session: tf1.Session) ->
         pr.restore_subset(session.graph, path, session=session, max_memory=1)
         for ours, theirs in zip(session.run(tf1.global_variables()), values, strict=True):
             np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("family", ["keras", "tf_keras"])
+def test_a_model_that_was_built_in_a_graph_is_refused_before_anything_is_read(family: str) -> None:
+    k = {"keras": keras, "tf_keras": tf_keras}[family]
+    with tf.Graph().as_default() as graph:
+        model = k.Sequential([k.layers.Input([2]), k.layers.Dense(1, name="a")])
+        with pytest.raises(ValueError, match="pass the session in which it lives"):
+            pr.restore_subset(model, {"a/bias": np.float32([1])})
+    with tf.compat.v1.Session(graph=graph) as session, pytest.raises(TypeError, match=r"a tf\.Graph or its variables"):
+        pr.restore_subset(model, {"a/bias": np.float32([1])}, session=session)

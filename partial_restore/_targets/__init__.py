@@ -70,7 +70,9 @@ def open_target(model: Any, session: tf.compat.v1.Session | None, layout: Layout
     if _keras.is_layer(model) and _keras.foreign_backend():
         raise TypeError(f"Keras runs on {_keras.foreign_backend()} here; its variables are not TensorFlow's")
     if is_model(model):
-        return open_object(model, layout)
+        target = open_object(model, layout)
+        _refuse_symbolic(target.variables.values())
+        return target
     if isinstance(model, Mapping | Iterable) and not isinstance(model, str | bytes):
         variables = model if isinstance(model, Mapping) else list(model)
         _refuse_symbolic(variables.values() if isinstance(variables, Mapping) else variables)

@@ -8,7 +8,7 @@ variables before it finds another's checksum wrong.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,6 +189,8 @@ def _named(variables: Any) -> list[tuple[str, Any]]:
     """Return (name, variable) of all variables; each part of a partitioned one under the name of the whole."""
     if isinstance(variables, tf.Graph):
         variables = variables.get_collection(tf.compat.v1.GraphKeys.GLOBAL_VARIABLES)
+    if not isinstance(variables, Iterable):
+        raise _no_model(variables)
     given = variables.items() if isinstance(variables, Mapping) else ((None, each) for each in variables)
     return [
         (name or _full_name(part), part) for name, each in given for part in (each if _is_several(each) else [each])
@@ -199,9 +201,13 @@ def _is_several(thing: object) -> bool:
     return isinstance(thing, list | tuple | PartitionedVariable)
 
 
+def _no_model(thing: Any) -> TypeError:
+    return TypeError(f"with session= a model is a tf.Graph or its variables; {thing!r} is neither")
+
+
 def _full_name(variable: Any) -> str:
     if not isinstance(variable, tf.Variable):
-        raise TypeError(f"with session= a model is a tf.Graph or its variables; {variable!r} is neither")
+        raise _no_model(variable)
     info = variable._save_slice_info
     return str(info.full_name if info else variable.op.name)
 
