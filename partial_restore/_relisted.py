@@ -99,7 +99,7 @@ def _owners(entries: Sequence[Entry], sides: Sides) -> Mapping[int, str]:
     for i, entry in enumerate(entries):
         path = _listed_path(entry) if entry.paths else ()
         layer = entry.given[0].segments[-2:-1] if entry.given else ()
-        if layer and path and path[-1].isdecimal() and not may_be_automatic(name_of(layer[0]), sides.bases):
+        if layer and path in _list_places(path) and not may_be_automatic(name_of(layer[0]), sides.bases):
             lists[path[:-1]][i] = layer[0]
     return {
         i: layer

@@ -1352,6 +1352,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"v/proj/w": AMBIGUOUS, "g/w": AMBIGUOUS, "h/w": MISSING},
     ),
+    "the number of a variable in its layer is no place in a list": (
+        [layer("dense_1/vars/0")._replace(given=(name_of("a/x/w"),))],
+        [layer("dense/vars/0")._replace(given=(name_of("a/y/w"),))],
+        {},
+        {"dense_1/vars/0": "dense/vars/0"},
+    ),
 }
 
 
