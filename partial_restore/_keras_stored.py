@@ -221,7 +221,7 @@ def _plain_attributes(family: Any) -> frozenset[str]:
 def _stored_variables(layer: Any) -> dict[str, Any]:
     """Return a layer's own variables under the keys under which it stores them itself.
 
-    A layer with LoRA stores a kernel into which the update is merged, and the scale of it; they go into the layer's own.
+    A layer with LoRA stores a kernel into which the update is merged, and the scale of it; they go into its own.
     """
     own = own_variables(layer)
     if type(layer).save_own_variables is family_of(layer).layers.Layer.save_own_variables:
@@ -244,12 +244,10 @@ def _merged(store: Mapping[str, Any], own: Sequence[Any]) -> dict[str, Any]:
     stored = set(map(id, store.values()))
     rest = [each for each in own if id(each) not in stored and not each.name.startswith("lora_")]
     ids = set(map(id, own))
-    fits = {
-        key: [each for each in rest if tuple(each.shape) == tuple(value.shape)]
-        for key, value in store.items()
-        if id(value) not in ids
-    }
-    return {key: found[0] for key, found in fits.items() if len(found) == 1}
+    shapes = {key: tuple(getattr(value, "shape", ())) for key, value in store.items() if id(value) not in ids}
+    fits = {key: [each for each in rest if tuple(each.shape) == shape] for key, shape in shapes.items()}
+    times = Counter(shapes.values())
+    return {key: found[0] for key, found in fits.items() if len(found) == times[shapes[key]] == 1}
 
 
 def _copied(store: Mapping[Any, Any], own: Sequence[Any]) -> Iterator[tuple[str, Any]]:
