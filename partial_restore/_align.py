@@ -147,10 +147,12 @@ def _tops(ours: Sequence[Row], theirs: Sequence[Row], root: Root) -> list[Alignm
 def _agreeing(found: Sequence[Alignment]) -> list[Alignment]:
     """Return the alignment that makes most meet if the others say nothing else, or all of them.
 
-    Numbers alone speak against a chosen name where they make as much meet.
+    Numbers alone speak against a chosen name where they make as much meet, or more layers than the one that it names.
     """
-    most = max((len(each.pairs) for each in found if each.is_told), default=0)
-    weighty = [each for each in found if each.is_told or len(each.pairs) >= most]
+    told = [each for each in found if each.is_told]
+    most = max((len(each.pairs) for each in told), default=0)
+    is_of_one = all(each.is_of_one_member for each in told)
+    weighty = [each for each in found if each.is_told or len(each.pairs) >= most or (is_of_one and not each.is_of_one)]
     fitting = sorted(weighty, key=_weight, reverse=True)
     return fitting[:1] if all(each.pairs <= fitting[0].pairs for each in fitting) else fitting
 

@@ -43,6 +43,11 @@ class Alignment:
         """Whether what meets is of one layer."""
         return len({key[:1] for _, _, key in self.met}) == 1
 
+    @property
+    def is_of_one_member(self) -> bool:
+        """Whether what meets is of one layer, and no more of what holds that."""
+        return len({key[:-1][:2] for _, _, key in self.met}) == 1
+
 
 def aligned(ours: Iterable[Row], theirs: Iterable[Row], root: Root) -> Alignment:
     here, there = below(ours, root[1]), below(theirs, root[0])

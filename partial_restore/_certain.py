@@ -20,6 +20,8 @@ def is_certain(found: Sequence[Alignment], ours: Sequence[Row], theirs: Sequence
     others = [each for each in found if not each.pairs <= best.pairs]
     if not best.is_told and any(each.sources - best.sources for each in others):
         return False  # Numbers, and there is a root below which more of the file may lie.
+    if best.is_of_one_member and any(not each.is_of_one and not each.sources & best.sources for each in others):
+        return False  # A name may stand anywhere for one layer; several tell where the model went.
     is_open = any(each.is_evident and each.is_told >= best.is_told for each in others) and _leaves_layers(best, theirs)
     weighty = [each for each in others if each.is_evident or each.sources & best.sources]
     return not weighty or (not is_open and len(best.pairs) > len(weighty[0].pairs))

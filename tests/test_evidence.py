@@ -1352,6 +1352,27 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"v/proj/w": AMBIGUOUS, "g/w": AMBIGUOUS, "h/w": MISSING},
     ),
+    "a layer below a name that both sides have, and more layers, by numbers, below another root": (
+        [
+            *(
+                layer(f"blocks/functional_1/{n}/w")
+                for n in ("dense_3", "dense_4", "sequential_1/conv1d_1", "sequential_1/blocks/proj")
+            ),
+            *(layer(f"blocks/attention_1/{n}") for n in "abcd"),
+        ],
+        [
+            *(layer(f"{n}/w") for n in ("dense_1", "dense_2", "sequential/conv1d")),
+            *(layer(f"sequential/blocks/attention/{n}") for n in "abcd"),
+        ],
+        {},
+        {
+            **dict.fromkeys(
+                [f"blocks/functional_1/{n}/w" for n in ("dense_3", "dense_4", "sequential_1/conv1d_1")], AMBIGUOUS
+            ),
+            **dict.fromkeys([f"blocks/attention_1/{n}" for n in "abcd"], AMBIGUOUS),
+            "blocks/functional_1/sequential_1/blocks/proj/w": MISSING,
+        },
+    ),
     "the number of a variable in its layer is no place in a list": (
         [layer("dense_1/vars/0")._replace(given=(name_of("a/x/w"),))],
         [layer("dense/vars/0")._replace(given=(name_of("a/y/w"),))],
