@@ -166,12 +166,18 @@ def _claims(ours: Sequence[Row], found: Alignment, moved: set[Key], sides: Sides
         is_loose = is_loose or any(is_other(t, key) for t, _, key in found.met)
         is_loose = is_loose or any((unnumbered(key), shape) in deeper for key, shape in lone(found, sides))
 
+    def is_named(t: int, key: Key) -> bool:
+        if kind != "given" or t in spread or not _is_named_but_for_models(key):
+            return False
+        chosen = unnumbered(tuple(part for part in key if isinstance(part, str)))
+        return not (found.sources < found.theirs.entries and (chosen, sides.targets[t].shape) in deeper)
+
     def is_doubtful(t: int, key: Key) -> bool:
         is_beside = is_within and not isinstance(key[0], str)
         return is_loose or is_beside or t in spread or is_other(t, key) or is_below(key, wrong)
 
     for t, s, key in found.met:
-        if is_said(key) or (kind == "given" and t not in spread and _is_named_but_for_models(key)):
+        if is_said(key) or is_named(t, key):
             yield Claim(t, s, Grade.NAMED, kind)
         else:
             yield Claim(t, s, Grade.UNDECIDED if is_doubtful(t, key) else Grade.NUMBERED, kind)

@@ -1373,6 +1373,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
             "blocks/functional_1/sequential_1/blocks/proj/w": MISSING,
         },
     ),
+    "a layer of a model without a name, the rest of which another model has": (
+        [
+            layer("sequential_1/out/w"),
+            *(called(layer(f"sequential_1/backbone/{n}/w"), f"backbone/{n}/w") for n in ("out", "q", "g")),
+        ],
+        [layer(f"sequential/{n}/w") for n in ("out", "q", "g")],
+        {},
+        {
+            "sequential_1/out/w": AMBIGUOUS,
+            **dict.fromkeys([f"sequential_1/backbone/{n}/w" for n in ("out", "q", "g")], MISSING),
+        },
+    ),
     "the number of a variable in its layer is no place in a list": (
         [layer("dense_1/vars/0")._replace(given=(name_of("a/x/w"),))],
         [layer("dense/vars/0")._replace(given=(name_of("a/y/w"),))],
