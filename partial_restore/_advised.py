@@ -45,6 +45,11 @@ class Open(NamedTuple):
         """Say whether of a tensor only the place is known, in the order of the model."""
         return self.is_nameless or any(is_place(segment) for entry in self.free for segment in entry.called.segments)
 
+    @property
+    def is_of_names(self) -> bool:
+        """Say whether what Keras called a tensor is all that the file tells."""
+        return any(entry.called.segments in [name.segments for name in entry.given] for entry in self.free)
+
 
 def advised_rename(decision: Decision, sources: Sequence[Entry], request: Request) -> Rules | None:
     """Return the shortest rename that decides all that is undecided and leaves the rest as it is, for the user to check.
@@ -145,7 +150,10 @@ def paired(undecided: Sequence[Open], likeness: Likeness) -> list[Pair]:
     options = {layer: _options(variables, likeness) for layer, variables in layers.items()}
     alike = {layer: max(found.values(), default=()) for layer, found in options.items()}
     places = {_layer(each.target): each.target.place or 0 for each in undecided if each.is_ordered}
-    order = {layer: i for i, layer in enumerate(layers)}
+    made = {
+        _layer(each.target): each.target.given[0].text for each in undecided if each.target.given and each.is_of_names
+    }
+    order = {layer: i for i, layer in enumerate(_as_made(layers, made))}
     pairs: dict[str, Pair] = {}
 
     def rank(layer: str) -> tuple[int, ...]:
@@ -155,6 +163,19 @@ def paired(undecided: Sequence[Open], likeness: Likeness) -> list[Pair]:
         found = (_chosen(layers[layer], option, pairs, likeness) for option in options[layer])
         pairs |= next(filter(None, found), {})
     return list(pairs.values())
+
+
+def _as_made(layers: Iterable[str], names: Mapping[str, str]) -> list[str]:
+    """Return layers in the order of the model, those that Keras numbered in a row by their numbers: it counts what is made.
+
+    >>> _as_made(["one", "head", "two"], {"one": "dense_1/w", "two": "dense/w"})
+    ['two', 'head', 'one']
+    """
+    rows: dict[str, list[str]] = defaultdict(list)
+    for layer in layers:
+        rows[_unnumbered(names.get(layer, layer))].append(layer)
+    queues = {row: iter(sorted(held, key=lambda each: _natural(names.get(each, "")))) for row, held in rows.items()}
+    return [next(queues[_unnumbered(names.get(layer, layer))]) for layer in layers]
 
 
 def _by_layer(entries: Iterable[Entry]) -> _ByLayer:

@@ -108,7 +108,7 @@ def _wrapped(found: Sequence[Alignment]) -> Collection[int]:
 
 def _rows(kind: Kind, sides: Sides) -> tuple[list[Row], list[Row]]:
     """Return the names of a kind on both sides, ready to compare."""
-    ours = ((t, name, 0) for t, entry in enumerate(sides.targets) for name in _names(entry, kind))
+    ours = ((t, name, 0) for t, entry in enumerate(sides.targets) for name in _target_names(sides, entry, kind))
     theirs = ((s, name, pins) for s in range(len(sides.sources)) for name, pins in _source_names(sides, s, kind))
     return keyed(ours, sides.bases, is_target=True), keyed(theirs, sides.bases, is_target=False)
 
@@ -135,6 +135,11 @@ def _doubted(claims: list[Claim], rivals: Collection[tuple[int, int]], kind: Kin
 
 def _names(entry: Entry, kind: Kind) -> tuple[Name, ...]:
     return entry.paths if kind == "paths" else entry.given if kind == "given" else entry.ops
+
+
+def _target_names(sides: Sides, entry: Entry, kind: Kind) -> Iterable[Name]:
+    names = _names(entry, kind)
+    return (name._replace(places=()) for name in names) if sides.is_of_names else names
 
 
 def _source_names(sides: Sides, s: int, kind: Kind) -> Iterable[tuple[Name, int]]:

@@ -26,6 +26,11 @@ class Sides:
         """Whether something but what it was called leads to a tensor of the file."""
         return any(each.paths for each in self.sources)
 
+    @cached_property
+    def is_of_names(self) -> bool:
+        """Say whether Keras' names alone tell of the tensors: its numbers count what was made, wherever that went."""
+        return all(each.paths in ((), each.given) and not each.ops for each in self.sources)
+
     def are_listed(self, t: int, s: int) -> bool:
         """Say whether a file lists the weights of a layer in an order which is that of the layers within, as the model has them."""
         is_array = any(None in name.places[:-1] for name in self.sources[s].ops)

@@ -994,6 +994,40 @@ def two_parts(first: int) -> Any:
     return randomized(keras.Model(inputs, hidden))
 
 
+def branched(classes: int = 2, *, is_deeper: bool = False) -> Any:
+    """A model of branches, which stand in another order than their layers were made in: Keras starts to count anew."""
+    keras.backend.clear_session()
+    inputs = hidden = keras.Input([4])
+    for i in range(2):
+        left, right = Layers.Dense(4)(hidden), Layers.Dense(4)(hidden)
+        hidden = Layers.Add(name=f"mixed_{i}")([left, Layers.Dense(4)(right)])
+    hidden = Layers.Dense(4)(hidden) if is_deeper else hidden
+    return keras.Model(inputs, Layers.Dense(classes, name="head")(hidden))
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_arrays_count_what_was_made_not_where_it_stands(classes: int) -> None:
+    source, target = randomized(branched()), branched(classes)
+    assert [each.path for each in source.weights] != sorted(each.path for each in source.weights)
+    weights = {each.path: each.numpy() for each in source.weights}
+    report = pr.restore_subset(target, weights, exclude="head" if classes != 2 else None)
+    assert len(report.loaded) == len(weights) - 2 * (classes != 2)
+    for each in target.weights:
+        if classes == 2 or not each.path.startswith("head"):
+            np.testing.assert_array_equal(each, weights[each.path], each.path)
+
+
+def test_advice_for_arrays_follows_the_numbers_of_layers() -> None:
+    source, target = randomized(branched()), branched(is_deeper=True)
+    weights = {each.path: each.numpy() for each in source.weights}
+    with pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, weights)
+    pr.restore_subset(target, weights, rename=caught.value.rename)
+    for each in target.weights:
+        if each.path in weights:
+            np.testing.assert_array_equal(each, weights[each.path], each.path)
+
+
 def test_arrays_do_not_tell_in_which_model_a_layer_without_a_name_was() -> None:
     source, target = two_parts(2), two_parts(1)
     weights = {weight.path: weight.numpy() for weight in source.weights}
