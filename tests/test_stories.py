@@ -946,6 +946,15 @@ def test_layers_in_scopes_of_names_are_found_beside_other_layers(tmp_path: Path)
     assert_weights_same(target.layers[0], source.layers[0])
 
 
+@pytest.mark.parametrize("classes", [(5,), (6, 7)])
+def test_layers_in_scopes_of_names_are_found_in_old_files(tmp_path: Path, classes: tuple[int, ...]) -> None:
+    source, target = scoped(5), scoped(*classes)
+    path = tmp_path / "model.h5"
+    source.save(path)
+    assert len(pr.restore_subset(target, path).loaded) == (12 if classes == (5,) else 10)
+    assert_weights_same(target.layers[0], source.layers[0])
+
+
 class Aliased(tf_keras.Model):  # type: ignore[misc]
     """Blocks in a list, of which the first and the last have attributes as well."""
 

@@ -59,7 +59,9 @@ def _called_otherwise(held: Sequence[Held], graph: Graph, layout: Layout) -> lis
         short = graph.layer_names(held, keeps="top", is_placed=layout.is_told)
         return [
             _called(
-                _renamed(each, _also_unnamed(names.get(id(each.variable), ()), each), is_more=False),
+                _renamed(
+                    each, _also_unnamed(_also_scoped(names.get(id(each.variable), ()), each), each), is_more=False
+                ),
                 ops=(*_also_unnamed(short.get(id(each.variable), ()), each), *_old_name(each)),
                 frozen=not _is_trained(each),
             )
@@ -69,6 +71,21 @@ def _called_otherwise(held: Sequence[Held], graph: Graph, layout: Layout) -> lis
     names = _stored_names(ways, layout)
     renamed = [_of_class(_renamed(each, names.get(id(each.variable), ()), is_more=False)) for each in held]
     return with_order(renamed, [{id(raw(variable)): at for at, variable in _stored_at(places)} for places in ways])
+
+
+def _also_scoped(names: Sequence[Name], held: Held) -> tuple[Name, ...]:
+    """Return the names, and those below the outer layer that have the scopes in which inner ones were made, as Keras writes them."""
+    more = (
+        name._replace(
+            segments=(name.segments[0], *full.segments),
+            said=(*(False for _ in full.segments), name.said[-1]),
+            places=(*name.places[:1], *(None for _ in full.segments)),
+        )
+        for name in names
+        for full in held.entry.given
+        if 2 < len(name.segments) <= len(full.segments) and name.segments[-2:] == full.segments[-2:]
+    )
+    return tuple(dict.fromkeys((*names, *more)))
 
 
 def _also_unnamed(names: Sequence[Name], held: Held) -> tuple[Name, ...]:
