@@ -97,7 +97,7 @@ def _owners(entries: Sequence[Entry], sides: Sides) -> Mapping[int, str]:
     """
     lists: dict[Prefix, dict[int, str]] = defaultdict(dict)
     for i, entry in enumerate(entries):
-        path = _listed_path(entry) if entry.paths else ()
+        path = _listed_path(entry)
         layer = entry.given[0].segments[-2:-1] if entry.given else ()
         if layer and path in _list_places(path) and not may_be_automatic(name_of(layer[0]), sides.bases):
             lists[path[:-1]][i] = layer[0]
@@ -110,8 +110,9 @@ def _owners(entries: Sequence[Entry], sides: Sides) -> Mapping[int, str]:
 
 
 def _listed_path(entry: Entry) -> tuple[str, ...]:
-    """Return the first path that leads through a list, else the first."""
-    return next((path.segments for path in entry.paths if _list_places(path.segments)), entry.paths[0].segments)
+    """Return the first path that leads through a list, else the first; none if there is none."""
+    paths = [path.segments for path in entry.paths]
+    return next((path for path in paths if _list_places(path)), paths[0] if paths else ())
 
 
 def _list_places(path: tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -149,7 +149,8 @@ class Layout:
     bear the layer's name, and ``groups`` are the paths that the file has. ``unnamed`` says whether there are layers of which it knows the place alone.
     Of the lists, and of the layers in lists, that are ``untold``, which are known by classes, it knows no names though it does of others.
     ``labels`` are the names of the layers at all paths, if it knows them all, and ``by_hand`` the classes of which a person numbered the layers.
-    That it ``is_told`` means that a configuration tells the places of the layers in inner models.
+    That it ``is_told`` means that a configuration tells the places of the layers in inner models; that it ``is_export``, that what
+    TensorFlow called the variables of a Keras model is all that it tells of them.
     """
 
     kind: Literal["names", "ops", "objects", "layers", "groups"] = "names"
@@ -158,6 +159,7 @@ class Layout:
     unnamed: bool = False
     untold: frozenset[tuple[str, ...]] = frozenset()
     is_told: bool = False
+    is_export: bool = False
     labels: Mapping[tuple[str, ...], str] = field(default_factory=dict, hash=False)
     by_hand: frozenset[str] = frozenset()
 

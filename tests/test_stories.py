@@ -955,6 +955,46 @@ def test_layers_in_scopes_of_names_are_found_in_old_files(tmp_path: Path, classe
     assert_weights_same(target.layers[0], source.layers[0])
 
 
+class Calling(keras.Layer):
+    """A layer that leaves it to the one within to be built by its first call: TensorFlow does not call the weights by that."""
+
+    def __init__(self, *, has_own: bool = False) -> None:
+        super().__init__(name="wrap")
+        self.inner, self.has_own = Layers.Dense(4, name="inner"), has_own
+
+    def build(self, _: Any) -> None:
+        if self.has_own:
+            self.kernel = self.add_weight(shape=(4, 4), name="kernel")
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        return self.inner(inputs)
+
+
+class Listing(keras.Model):
+    """A functional model that keeps its layers in a list as well."""
+
+    def __init__(self, wrap: Any) -> None:
+        inputs = keras.Input([4])
+        layers = [Layers.Dense(4, name="stem"), wrap, Layers.Dense(2, name="head")]
+        super().__init__(inputs, layers[2](layers[1](layers[0](inputs))))
+        self.blocks = layers
+
+
+def test_what_was_built_by_a_call_is_found_in_an_export(tmp_path: Path) -> None:
+    source, target = randomized(Listing(Calling())), Listing(Calling())
+    source.export(str(tmp_path / "exported"), verbose=False)
+    assert len(pr.restore_subset(target, tmp_path / "exported").loaded) == 6
+    assert_weights_same(target, source)
+
+
+def test_a_weight_that_is_called_as_the_one_within_is_undecidable_in_an_export(tmp_path: Path) -> None:
+    source, target = randomized(Listing(Calling())), Listing(Calling(has_own=True))
+    source.export(str(tmp_path / "exported"), verbose=False)
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, tmp_path / "exported")
+
+
 class Aliased(tf_keras.Model):  # type: ignore[misc]
     """Blocks in a list, of which the first and the last have attributes as well."""
 

@@ -50,8 +50,10 @@ class CheckpointSource:
         """By attributes, as `save_subset` recorded, or as TensorFlow 1 named variables."""
         if not self._reader.has_tensor(_GRAPH_KEY):
             return Layout("names" if self._recorded else "ops")
+        weights = [entry for entry in self.entries if entry.group == "model"]
         return Layout(
             "objects",
+            is_export=all(entry.paths in ((), entry.given) for entry in weights),
             unnamed=any(
                 is_place(segment) for entry in self.entries for path in entry.paths for segment in path.segments
             ),

@@ -49,6 +49,8 @@ def _called_otherwise(held: Sequence[Held], graph: Graph, layout: Layout) -> lis
     """Return the model's variables under the names of a layout, their own ones for people to read and to select by."""
     if layout.kind == "names":
         return [_called(each, given=_also_unnamed(each.entry.given, each)) for each in held]
+    if layout.kind == "objects" and layout.is_export:
+        return _placed([_as_exported(each) for each in held], graph)
     if layout.kind == "objects":
         return _placed([_renamed(each, each.lacking, is_more=True) if each.lacking else each for each in held], graph)
     if layout.kind == "ops":
@@ -71,6 +73,15 @@ def _called_otherwise(held: Sequence[Held], graph: Graph, layout: Layout) -> lis
     names = _stored_names(ways, layout)
     renamed = [_of_class(_renamed(each, names.get(id(each.variable), ()), is_more=False)) for each in held]
     return with_order(renamed, [{id(raw(variable)): at for at, variable in _stored_at(places)} for places in ways])
+
+
+def _as_exported(held: Held) -> Held:
+    """Return a variable as TensorFlow calls it: without the layers that were built by their first call, in what holds them."""
+    name = name_of(held.variable.name.removesuffix(":0"))
+    if held.handle is held.variable or name in held.entry.given:
+        return held
+    given = _both((name,), held.owner)
+    return _called(_renamed(held, given, is_more=False), given=given)
 
 
 def _also_scoped(names: Sequence[Name], held: Held) -> tuple[Name, ...]:
