@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from partial_restore._below import Below, Met, below, common
 from partial_restore._keys import CELL, VARIABLES, Key, is_said
@@ -14,7 +15,7 @@ AreAlike = Callable[[int, int], bool]
 """Whether a variable and a tensor have one shape."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Alignment:
     """What is left of both sides below a root of each, what meets there, and the (variable, tensor) pairs of that.
 
@@ -30,20 +31,20 @@ class Alignment:
     is_told: bool
     is_evident: bool
 
-    @property
+    @cached_property
     def sources(self) -> set[int]:
         return {s for _, s in self.pairs}
 
-    @property
+    @cached_property
     def layers(self) -> set[Key]:
         return {key[:-1] for _, _, key in self.met if len(key) > 1}
 
-    @property
+    @cached_property
     def is_of_one(self) -> bool:
         """Whether what meets is of one layer."""
         return len({key[:1] for _, _, key in self.met}) == 1
 
-    @property
+    @cached_property
     def is_of_one_member(self) -> bool:
         """Whether what meets is of one layer, and no more of what holds that."""
         return len({key[:-1][:2] for _, _, key in self.met}) == 1
