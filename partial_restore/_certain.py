@@ -37,16 +37,22 @@ def _leaves_layers(found: Alignment, theirs: Iterable[Row]) -> bool:
 def _is_shared(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
     """Say whether a root may be one that the other side has as well.
 
-    Be it of the same name, if one layer alone speaks for setting it aside; or of a name that the file lost, be that the root, of
+    Be it of the same name, further down, too, if one layer alone speaks for setting it aside; or of a name that the file lost, be that the root, of
     which not all meets, or beside what meets below a root of the model.
     """
     front, back = found.root
-    if (front in found.ours.fronts or back in found.theirs.fronts) and found.is_of_one:
+    is_on_both = front in found.ours.fronts or back in found.theirs.fronts
+    if found.is_of_one and (is_on_both or _holds(found.ours, front) or _holds(found.theirs, back)):
         return True
     if front and is_place(front[-1]) and found.sources != found.theirs.entries:
         return True
     lost = {key[0] for _, key in found.theirs.rows if _is_lost(key[0]) and key[1:] in found.ours.index}
     return _may_be_renamed(found, ours, theirs) or (bool(back) and not lost <= {key[0] for _, _, key in found.met})
+
+
+def _holds(side: Below, root: Prefix) -> bool:
+    """Say whether a model of the name of a root lies further down on the other side."""
+    return any(root[-1:] == key[i : i + 1] for _, key in side.rows for i in range(1, len(key) - 2)) if root else False
 
 
 def _is_lost(part: Part) -> bool:

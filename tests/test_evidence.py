@@ -1385,6 +1385,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
             **dict.fromkeys([f"sequential_1/backbone/{n}/w" for n in ("out", "q", "g")], MISSING),
         },
     ),
+    "a layer below the name of a model that lies further down on the other side": (
+        [layer("backbone/g/v/w"), layer("backbone/net/dense/w"), layer("head/w")],
+        [layer("g/head/w"), layer("net/dense/w")],
+        {},
+        {"head/w": AMBIGUOUS, "backbone/net/dense/w": AMBIGUOUS, "backbone/g/v/w": MISSING},
+    ),
     "the number of a variable in its layer is no place in a list": (
         [layer("dense_1/vars/0")._replace(given=(name_of("a/x/w"),))],
         [layer("dense/vars/0")._replace(given=(name_of("a/y/w"),))],
