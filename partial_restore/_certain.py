@@ -104,10 +104,10 @@ def rivals_of(found: Sequence[Alignment], are_alike: AreAlike) -> Iterator[Align
     """Yield the alignments that contest the first.
 
     One further down does not, which explains a part of what that explains; nor does one that cuts off the beginnings of
-    names that meet whole, and were all chosen, if it is not evident or all of the file meets so.
+    names that meet whole, and were all chosen, if it is not evident or all layers of the file meet so.
     """
     best = found[0]
-    everything = best.sources == best.theirs.entries
+    everything = not _leaves_layers(best, best.theirs.full)
     whole = {s for t, s, key in best.met if is_said(key) and are_alike(t, s)}
     for each in found[1:]:
         is_further = each.ours.entries <= best.ours.entries and each.theirs.entries <= best.theirs.entries

@@ -1222,8 +1222,8 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [layer(name) for name in ("a/w", "b/kernel", "b/bias", "c/w", "d/w", "p/fc/w", "p/out/w")],
         {},
         {
-            **{f"backbone/{name}": name for name in ("a/w", "b/kernel", "c/w", "d/w", "p/out/w")},
-            **dict.fromkeys(["backbone/p/fc/w", "fc/w"], AMBIGUOUS),
+            **{f"backbone/{name}": name for name in ("a/w", "b/kernel", "c/w", "d/w", "p/fc/w", "p/out/w")},
+            "fc/w": MISSING,
         },
     ),
     "models without names that traded their places in a list, by how much given names tell": (
