@@ -90,11 +90,12 @@ def _also_scoped(names: Sequence[Name], held: Held) -> tuple[Name, ...]:
         name._replace(
             segments=(name.segments[0], *full.segments),
             said=(*(False for _ in full.segments), name.said[-1]),
-            places=(*name.places[:1], *(None for _ in full.segments)),
+            places=(*name.places[:1], *(None for _ in full.segments)) if name.places else (),
         )
         for name in names
         for full in held.entry.given
         if 2 < len(name.segments) <= len(full.segments) and name.segments[-2:] == full.segments[-2:]
+        if name.segments[0] not in full.segments
     )
     return tuple(dict.fromkeys((*names, *more)))
 
