@@ -112,7 +112,7 @@ def _is_in_place(sides: Sides, t: int) -> bool:
 
 def _but_led_elsewhere(pairs: Collection[tuple[int, int]], by_path: Said) -> list[tuple[int, int]]:
     """Return the pairs of which a path leads neither the variable to another tensor nor the tensor to another variable."""
-    led = by_path.pairs or {(claim.target, claim.source) for claim in by_path.claims}
+    led = {(claim.target, claim.source) for claim in by_path.claims}
     targets, sources = ({pair[i] for pair in led.difference(pairs)} for i in (0, 1))
     return [(t, s) for t, s in pairs if t not in targets and s not in sources]
 
