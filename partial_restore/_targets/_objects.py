@@ -49,10 +49,9 @@ def _called_otherwise(held: Sequence[Held], graph: Graph, layout: Layout) -> lis
     """Return the model's variables under the names of a layout, their own ones for people to read and to select by."""
     if layout.kind == "names":
         return [_called(each, given=_also_unnamed(each.entry.given, each)) for each in held]
-    if layout.kind == "objects" and layout.is_export:
-        return _placed([_as_exported(each) for each in held], graph)
     if layout.kind == "objects":
-        return _placed([_renamed(each, each.lacking, is_more=True) if each.lacking else each for each in held], graph)
+        called = [_renamed(each, each.lacking, is_more=True) if each.lacking else each for each in held]
+        return _placed([_as_exported(each) for each in called] if layout.is_export else called, graph)
     if layout.kind == "ops":
         short = graph.layer_names(held, keeps="none")
         return [_called(each, ops=(*_op_name(each), *short.get(id(each.variable), ()))) for each in held]
