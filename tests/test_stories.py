@@ -983,14 +983,14 @@ class Listing(keras.Model):
 
 def test_what_was_built_by_a_call_is_found_in_an_export(tmp_path: Path) -> None:
     source, target = randomized(Listing(Calling())), Listing(Calling())
-    source.export(str(tmp_path / "exported"), verbose=False)
+    source.export(str(tmp_path / "exported"))
     assert len(pr.restore_subset(target, tmp_path / "exported").loaded) == 6
     assert_weights_same(target, source)
 
 
 def test_a_weight_that_is_called_as_the_one_within_is_undecidable_in_an_export(tmp_path: Path) -> None:
     source, target = randomized(Listing(Calling())), Listing(Calling(has_own=True))
-    source.export(str(tmp_path / "exported"), verbose=False)
+    source.export(str(tmp_path / "exported"))
     with unchanged(target), pytest.raises(pr.AmbiguousError):
         pr.restore_subset(target, tmp_path / "exported")
 
