@@ -69,9 +69,26 @@ def but_below_root(
 ) -> tuple[Sequence[Claim], Sequence[Claim]]:
     """Leave undecided names and places that contradict each other, where a root was set aside and names of tensors are not known.
 
-    That may be a model beside the one in which the place is, of which the file knows no names.
+    That may be a model beside the one in which the place is, of which the file knows no names. So may it be one of the name of the root
+    whose variables have no names to compare.
     """
-    if not by_given.root or all(entry.given or not entry.paths for entry in sides.sources):
+    if not by_given.root:
+        return given, paths
+    nameless = {
+        path.segments[-2:]
+        for entry in sides.targets
+        if not entry.given
+        for path in entry.paths
+        if by_given.root[-1] in path.segments[:-2]
+    }
+    given = [
+        claim.opened()
+        if claim.grade is Grade.NAMED
+        and any(name.segments[-2:] in nameless for name in sides.targets[claim.target].given)
+        else claim
+        for claim in given
+    ]
+    if all(entry.given or not entry.paths for entry in sides.sources):
         return given, paths
     places = {claim.target: claim.source for claim in paths if claim.grade is Grade.NUMBERED}
     lost = {

@@ -1391,6 +1391,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"head/w": AMBIGUOUS, "backbone/net/dense/w": AMBIGUOUS, "backbone/g/v/w": MISSING},
     ),
+    "a name below that of a model of which the variables have no names": (
+        [nameless("norm/heads/a/w"), layer("a/w")],
+        [layer("norm/a/w")._replace(paths=())],
+        {},
+        {"norm/heads/a/w": MISSING, "a/w": AMBIGUOUS},
+    ),
     "the number of a variable in its layer is no place in a list": (
         [layer("dense_1/vars/0")._replace(given=(name_of("a/x/w"),))],
         [layer("dense/vars/0")._replace(given=(name_of("a/y/w"),))],
