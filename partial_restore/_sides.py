@@ -28,8 +28,12 @@ class Sides:
 
     @cached_property
     def is_of_names(self) -> bool:
-        """Say whether Keras' names alone tell of the tensors: its numbers count what was made, wherever that went."""
-        return all(each.paths in ((), each.given) and not each.ops for each in self.sources)
+        """Say whether Keras' names alone tell of the tensors, the same on both sides to the last number: it counts what is made, wherever that stands."""
+        if not all(each.paths in ((), each.given) and not each.ops for each in self.sources):
+            return False
+        ours, theirs = ({name.text for each in side for name in each.given} for side in (self.targets, self.sources))
+        called = ((self.targets, theirs), (self.sources, ours))
+        return all(any(name.text in names for name in each.given) for side, names in called for each in side)
 
     def are_listed(self, t: int, s: int) -> bool:
         """Say whether a file lists the weights of a layer in an order which is that of the layers within, as the model has them."""
