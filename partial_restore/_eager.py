@@ -38,6 +38,12 @@ def _is_class_of_variables(cls: Any) -> bool:
     return issubclass(cls, tf.Variable) or _keras.is_class_of_variables(cls)
 
 
+def all_variables(root: Any) -> Sequence[Any]:
+    """Return all variables that a layer or module itself counts."""
+    variables = getattr(root, "variables", ())
+    return [variable for variable in variables if is_variable(variable)] if isinstance(variables, list | tuple) else []
+
+
 def raw(variable: Any) -> Any:
     """Return TensorFlow's variable, which Keras wraps."""
     return variable._value if _keras.is_variable(variable) else variable

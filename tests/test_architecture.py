@@ -50,6 +50,8 @@ FLOORS = [
         "_targets._variables",
         "_targets._graph",
     },
+    {"_targets._ways"},
+    {"_targets._called"},
     {"_targets._objects"},
     {"_sources", "_targets", "_save"},
     {"_apply"},
