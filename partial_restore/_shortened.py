@@ -71,9 +71,16 @@ def but_within(
 ) -> Sequence[Claim]:
     """Leave undecided the name of a tensor that a layer of an inner model has as well, if the file names nothing in that model.
 
-    Keras 2 does not name an inner model before its layers, nor Keras 3 a Functional one.
+    Keras 2 does not name an inner model before its layers, nor Keras 3 a Functional one. So it is with the name that only a layer
+    of an inner model meets, if the layer that is called so outside of it has such a variable that meets nothing: the families
+    name what is in some layers otherwise.
     """
     known = {claim.target for claim in claims if claim.grade is not Grade.UNDECIDED}
+    outer: dict[tuple[str, str, tuple[int, ...]], list[int]] = defaultdict(list)
+    for t, entry in enumerate(sides.targets if unplaced else ()):
+        if t not in known and not models_around(entry):
+            for path in entry.paths:
+                outer[path.segments[0], path.segments[-1], entry.shape].append(t)
     inner: dict[tuple[tuple[str, ...], tuple[int, ...]], list[int]] = defaultdict(list)
     told = _scopes_told(by_given, sides) if unplaced else set()
     inside = {_top(sides.targets[t]) for t, _ in by_path.pairs if models_around(sides.targets[t])}
@@ -84,15 +91,17 @@ def but_within(
                 fronts = [i for i in range(first, len(given.segments)) if given.segments[:i] not in told]
                 for i in fronts:
                     inner[given.segments[i:], entry.shape].append(t)
-    if not inner:
+    if not inner and not outer:
         return claims
 
     def rivals_of(claim: Claim) -> Sequence[int]:
         if claim.grade is not Grade.NAMED or claim.source not in unplaced:
             return ()
-        name = sides.sources[claim.source].given[0]
-        found = inner.get((name.segments, sides.sources[claim.source].shape), ())
-        return [t for t in found if models_around(sides.targets[t]) > models_around(sides.targets[claim.target])]
+        name, shape = sides.sources[claim.source].given[0].segments, sides.sources[claim.source].shape
+        depth = models_around(sides.targets[claim.target])
+        deeper = [t for t in inner.get((name, shape), ()) if models_around(sides.targets[t]) > depth]
+        is_outside = not depth or _top(sides.targets[claim.target]) == name[0]
+        return deeper if is_outside else [*deeper, *outer.get((name[0], name[-1], shape), ())]
 
     rivals = [(claim, rivals_of(claim)) for claim in claims]
     layers = {_stem(sides, claim.source) for claim, found in rivals if found}

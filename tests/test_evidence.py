@@ -1397,6 +1397,15 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"norm/heads/a/w": MISSING, "a/w": AMBIGUOUS},
     ),
+    "a name that a layer of an inner model has, and begins as one outside of it of which nothing meets": (
+        [
+            inner("block/forward/cell/w", "net/block/forward_lstm_2/lstm_cell/w", 0),
+            inner("wrap/block/forward/cell/w", "block/forward_lstm_1/lstm_cell/w", 1, 0),
+        ],
+        [tensor("block/forward_lstm/lstm_cell/w")],
+        {},
+        {"block/forward/cell/w": AMBIGUOUS, "wrap/block/forward/cell/w": AMBIGUOUS},
+    ),
     "the number of a variable in its layer is no place in a list": (
         [layer("dense_1/vars/0")._replace(given=(name_of("a/x/w"),))],
         [layer("dense/vars/0")._replace(given=(name_of("a/y/w"),))],
