@@ -75,9 +75,11 @@ def _listed(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> list[in
             shorter[path[first].node][path[first + 1].node][leaf] = name
     for members in shorter.values():
         names = Counter(name for called in members.values() for name in set(called.values()))
-        is_said = not all(may_be_automatic(name_of(name), AUTOMATIC) for name in names)
-        if is_said and "" not in names and 1 < len(members) == len(names) == names.total():
-            found += [leaf for called in members.values() for leaf in called]
+        chosen = {name for name in names if not may_be_automatic(name_of(name), AUTOMATIC)}
+        if not chosen or "" in names or not 1 < len(members) == names.total():
+            continue
+        told = names if len(names) == len(members) else {name for name in chosen if names[name] == 1}
+        found += [leaf for called in members.values() for leaf, name in called.items() if name in told]
     return found
 
 

@@ -339,6 +339,19 @@ def test_names_of_blocks_in_a_list_count_more_than_their_places(kind: str, names
             np.testing.assert_array_equal(value, meant)
 
 
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_names_that_only_some_blocks_in_a_list_have_to_themselves(kind: str, tmp_path: Path) -> None:
+    """Two blocks of one name, as Sonnet calls all that get none, tell nothing of the others."""
+    old, new, other = (Listed(BLOCKS[kind], each) for each in ("abcc", "bacc", "axcc"))
+    randomized(old)
+    path = tf.train.Checkpoint(model=old).write(str(tmp_path / "ckpt"))
+    pr.restore_subset(new, path)
+    for mine, at in zip(held(new), (1, 0, 2, 3), strict=True):
+        np.testing.assert_array_equal(mine[0], held(old)[at][0])
+    with pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(other, path)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_numbers_of_blocks_in_a_list_leave_the_places_as_they_are(family: str, tmp_path: Path) -> None:
     """A layer beside the list takes part in the count by which Keras calls the blocks, and in nothing else."""
