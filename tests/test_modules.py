@@ -352,6 +352,49 @@ def test_names_that_only_some_blocks_in_a_list_have_to_themselves(kind: str, tmp
         pr.restore_subset(other, path)
 
 
+def built_directly(name: str) -> Any:
+    layer = FAMILIES["tf_keras"].layers.Dense(2, name=name)
+    layer.build((None, 2))
+    return layer
+
+
+class Stack(FAMILIES["tf_keras"].layers.Layer):  # type: ignore[misc]
+    """Blocks in a layer, which builds them in its own scope."""
+
+    def __init__(self, names: str) -> None:
+        super().__init__(name="stack")
+        self.blocks = [FAMILIES["tf_keras"].layers.Dense(2, name=name) for name in names]
+
+    def build(self, shape: Any) -> None:
+        for block in self.blocks:
+            block.build(shape)
+        super().build(shape)
+
+
+def stacked(names: str) -> Any:
+    stack = Stack(names)
+    stack(np.ones([1, 2], np.float32))
+    return stack
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+@pytest.mark.parametrize("model", [lambda names: Listed(built_directly, names), stacked], ids=["alone", "in a layer"])
+def test_blocks_of_tf_keras_that_were_built_directly_have_names(
+    model: Callable[[str], Any], is_live: bool, tmp_path: Path
+) -> None:
+    """TensorFlow calls all of them ``kernel``; they know better."""
+    old, new, other = map(model, ("ab", "ba", "ax"))
+    randomized(old)
+    path = str(tmp_path / "ckpt")
+    pr.save_subset(old, path)
+    source = old if is_live else path
+    pr.restore_subset(new, source)
+    for mine, yours in zip(held(new), held(old)[::-1], strict=True):
+        np.testing.assert_array_equal(mine[0], yours[0])
+    with pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(other, source)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_numbers_of_blocks_in_a_list_leave_the_places_as_they_are(family: str, tmp_path: Path) -> None:
     """A layer beside the list takes part in the count by which Keras calls the blocks, and in nothing else."""

@@ -76,11 +76,30 @@ class Graph:
         nodes = [Node(())] * len(self.things)
         for i in self.leaves:
             thing, value = self.things[i], self.values[i]
-            nodes[i] = Node((), _full_name(value), called=thing.path if value is not thing else "")
+            nodes[i] = Node((), self._full_name(i), called=thing.path if value is not thing else "")
         for i in self.holders:
             thing = self.things[i]
             nodes[i] = Node(self.edges[i], None, _label(thing), self.slots.get(i, ()), _live_optimizers.class_of(thing))
         return nodes
+
+    def _full_name(self, leaf: int) -> str | None:
+        """Return what TensorFlow calls a variable, with its layer in a list: in tf_keras a direct call of ``build`` leaves that out."""
+        name = _full_name(self.values[leaf])
+        owner, label = self.owners[leaf], _label(self.owners[leaf])
+        if not name or not label or self.values[leaf] is not self.things[leaf]:
+            return name
+        home = self._above(owner)
+        if home is None or _keras.is_layer(home):
+            return name
+        while home is not None and not _keras.is_layer(home):
+            home = self._above(home)
+        stem, _, own = name.rpartition("/")
+        is_left_out = stem.rpartition("/")[2] == _label(home) if stem else True
+        return "/".join((*([stem] if stem else []), label, own)) if is_left_out else name
+
+    def _above(self, holder: Any) -> Any:
+        """Return what an object was met in."""
+        return self.owners[self._places[id(holder)]]
 
     def layer_names(self, held: Sequence[Held], *, keeps: Any, is_placed: bool = False) -> Mapping[int, Sequence[Name]]:
         """Return the variables' names by those of their layers, by the variables' ids."""
