@@ -38,20 +38,40 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
     fronts: dict[int, int] = {}
     for leaf, extra in more.items():
         fronts[_home(read[leaf])] = max(extra, fronts.get(_home(read[leaf]), 0))
-    scopes = {
-        (_home(read[leaf]), stem[:i])
-        for leaf in more
-        for stem in [_stem(nodes[leaf])]
-        for i, letter in enumerate(stem)
-        if letter == "/"
-    }
+    scopes = _scopes(nodes, more, read)
     return told | {
         leaf
         for leaf, extra in more.items()
         if nodes[leaf].full_name
         and (stem := _stem(nodes[leaf])) in honest
-        and (extra == fronts[_home(read[leaf])] or (extra >= 0 and (_home(read[leaf]), stem) not in scopes))
+        and (extra == fronts[_home(read[leaf])] or (extra >= 0 and not _has_lost(read[leaf], stem, scopes)))
     }
+
+
+_Scopes = Mapping[int, Mapping[str, Collection[int]]]
+"""For each layer list the beginnings of full names, each with the members that have it, with more behind it; and all members."""
+_ALL = "/"
+
+
+def _scopes(nodes: Sequence[Node], leaves: Collection[int], read: Read) -> _Scopes:
+    scopes: dict[int, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for leaf in leaves:
+        stem, path = _stem(nodes[leaf]), read[leaf]
+        for i, letter in enumerate(stem):
+            if letter == "/":
+                scopes[_home(path)][stem[:i]].add(path[path.members[-1]].node)
+        scopes[_home(path)][_ALL].add(path[path.members[-1]].node)
+    return scopes
+
+
+def _has_lost(path: Path, stem: str, scopes: _Scopes) -> bool:
+    """Say whether what is called as a scope may have lost a layer; not if that is the scope of one other layer among several.
+
+    A person may call two layers ``expand`` and ``expand/BN``.
+    """
+    here, member = scopes[_home(path)], path[path.members[-1]].node
+    within = here.get(stem, ())
+    return bool(within) and (member in within or len(within) > 1 or len(here[_ALL]) < 4)
 
 
 def _listed(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> list[int]:
@@ -132,6 +152,7 @@ def _layer_list_of(path: Path) -> int | None:
 def derived_labels(nodes: Sequence[Node], told: Collection[int], read: Read) -> dict[int, str]:
     """Return layer names, read off the full names of the variables below, for members of Keras' layer lists."""
     found: dict[int, set[str]] = defaultdict(set)
+    scoped: dict[int, set[tuple[str, ...]]] = defaultdict(set)
     home: dict[int, int] = {}
     for leaf in told:
         path = read.get(leaf, Path())
@@ -144,13 +165,34 @@ def derived_labels(nodes: Sequence[Node], told: Collection[int], read: Read) -> 
             part = parts.pop()
             if i in path.members:
                 found[path[i].node].add(part)
+                scoped[path[i].node].add((*parts, part))
                 home[path[i].node] = path[i - 1].node if i else 0
     labels = {node: next(iter(parts)) for node, parts in found.items() if len(parts) == 1}
     for layers, stems in _members(nodes, read).items():
         labels |= _by_scope({member: each for member, each in stems.items() if member not in labels}, stems)
         home |= dict.fromkeys(stems, layers)
+    labels |= _lengthened(labels, home, scoped)
     times = Counter((home[node], label) for node, label in labels.items())
     return {node: label for node, label in labels.items() if times[home[node], label] == 1}
+
+
+def _lengthened(
+    labels: Mapping[int, str], home: Mapping[int, int], stems: Mapping[int, Collection[tuple[str, ...]]]
+) -> dict[int, str]:
+    """Return longer names for members that have one in common: a person called them ``a/norm`` and ``b/norm``.
+
+    What stands before the names of all of the list is no part of them.
+    """
+    times = Counter((home[node], label) for node, label in labels.items())
+    fronts: dict[int, list[tuple[str, ...]]] = defaultdict(list)
+    for node, found in stems.items():
+        fronts[home[node]].extend(found)
+    shared = {layers: len(_common(found)) for layers, found in fronts.items()}
+    return {
+        node: "/".join(next(iter(stems[node]))[shared[home[node]] :])
+        for node, label in labels.items()
+        if times[home[node], label] > 1 and len(stems.get(node, ())) == 1
+    }
 
 
 def _members(nodes: Sequence[Node], read: Read) -> dict[int, dict[int, list[list[str]]]]:

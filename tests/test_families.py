@@ -486,6 +486,35 @@ def test_slashes_in_the_names_of_layers_within_a_model_of_keras_2(save: Any, tmp
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["up", "up/BN", "down", "down/BN"],
+        ["block/up", "block/up/BN", "block/down", "block/down/BN"],
+        ["Conv", "Conv/BN", "Conv_1", "Conv_1/BN"],
+        ["Conv", "Conv/BN", "block/se", "block/down", "block/down/BN", "block_1/down", "block_1/down/BN"],
+        ["block", "block/up", "block/up/BN"],
+    ],
+)
+def test_names_of_layers_of_which_one_begins_another(names: list[str], tmp_path: Path) -> None:
+    """As those of MobileNetV3: a checkpoint tells them by the full names of variables alone."""
+
+    def layers(*heads: str) -> Any:
+        norm, dense = tf_keras.layers.BatchNormalization, tf_keras.layers.Dense
+        inputs = x = tf_keras.Input([4])
+        for name in (*names, *heads):
+            x = norm(name=name)(x) if name.endswith("BN") else dense(4, name=name)(x)
+        return tf_keras.Model(inputs, x)
+
+    source, target = families.randomized(layers("head")), layers()
+
+    report = pr.restore_subset(target, tf.train.Checkpoint(model=source).write(str(tmp_path / "ckpt")))
+
+    assert not report.initialized
+    for ours, theirs in zip(target.get_weights(), source.get_weights(), strict=False):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 HALVES = ["float16", "bfloat16", "mixed_bfloat16"]
 
 
