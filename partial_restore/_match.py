@@ -78,7 +78,25 @@ def pair(
     rules = {s: rule.rule for s, rule in enumerate(renamed) if rule}
     roots = dict.fromkeys((*by_path.roots, *by_given.roots, *by_op.roots))
     short = _but_unsure(but_short(but_elsewhere(by_op, by_path, unplaced, sides), by_path), unsure)
-    return Pairing(filled(settled, claims, short), rules, nameless, tuple(roots), by_path.copies)
+    settled = _but_new(filled(settled, claims, short), claims, sides)
+    return Pairing(settled, rules, nameless, tuple(roots), by_path.copies)
+
+
+def _but_new(settled: Mapping[int, Settled], claims: Sequence[Claim], sides: Sides) -> dict[int, Settled]:
+    """Leave out a variable in an attribute to which numbers in given names alone lead, if paths give those tensors to others.
+
+    So are adapters in blocks without names: what a list has at the same places is the same.
+    """
+    led = {(claim.target, claim.source) for claim in claims if claim.kind == "paths"}
+    taken = {s for t, (grade, found) in settled.items() if grade is not Grade.UNDECIDED for s in found if (t, s) in led}
+    known = {t for t, _ in led}
+
+    def is_new(t: int) -> bool:
+        grade, found = settled[t]
+        is_open = grade is Grade.UNDECIDED and t not in known and taken.issuperset(found)
+        return is_open and any(all(path.said) for path in sides.targets[t].paths[:1])
+
+    return {t: each for t, each in settled.items() if not is_new(t)}
 
 
 def _words(entries: Sequence[Entry]) -> set[str]:

@@ -13,6 +13,7 @@ from functools import cached_property
 from partial_restore._align import alignments, of_its_name
 from partial_restore._alignment import Alignment
 from partial_restore._below import Met
+from partial_restore._blocks import within_blocks
 from partial_restore._certain import is_certain, rivals_of
 from partial_restore._keys import AUTOMATIC, MODELS, SCOPES, VARIABLES, Key, Prefix, is_said, unnumbered
 from partial_restore._renamed import renamed_claims, undecided_claims
@@ -108,8 +109,12 @@ def _wrapped(found: Sequence[Alignment]) -> Collection[int]:
 
 def _rows(kind: Kind, sides: Sides) -> tuple[list[Row], list[Row]]:
     """Return the names of a kind on both sides, ready to compare."""
-    ours = ((t, name, 0) for t, entry in enumerate(sides.targets) for name in _target_names(sides, entry, kind))
-    theirs = ((s, name, pins) for s in range(len(sides.sources)) for name, pins in _source_names(sides, s, kind))
+    ours = [(t, name, 0) for t, entry in enumerate(sides.targets) for name in _target_names(sides, entry, kind)]
+    theirs = [(s, name, pins) for s in range(len(sides.sources)) for name, pins in _source_names(sides, s, kind)]
+    if kind == "given" and sides.has_paths:
+        ours += ((t, name, 0) for t, name in within_blocks(sides.targets, sides.bases))
+        blocks = within_blocks(sides.sources, sides.bases)
+        theirs += ((s, name, 0) for s, name in blocks if sides.renamed[s] is None)
     return keyed(ours, sides.bases, is_target=True), keyed(theirs, sides.bases, is_target=False)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from families import ARCHITECTURES, FAMILIES, Artefact, Called, named, unnamed
+from families import ARCHITECTURES, FAMILIES, Array, Artefact, Called, named, unnamed
 
 import partial_restore as pr
 
@@ -513,6 +513,88 @@ def test_names_of_layers_of_which_one_begins_another(names: list[str], tmp_path:
     assert not report.initialized
     for ours, theirs in zip(target.get_weights(), source.get_weights(), strict=False):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def stacked(family: str, names: Sequence[str | None], parts: Sequence[str]) -> Any:
+    """Return a model that has a list of blocks; the layers in these have no names but their attributes."""
+    keras = FAMILIES[family]
+
+    class Block(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self, name: str | None) -> None:
+            super().__init__(name=name)
+            for part in parts:
+                setattr(self, part, keras.layers.Dense(4))
+
+        def call(self, x: Any) -> Any:
+            for part in parts:
+                x = getattr(self, part)(x)
+            return x
+
+    class Stack(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = keras.layers.Dense(4)
+            self.blocks = [Block(name) for name in names]
+
+        def call(self, x: Any) -> Any:
+            x = self.stem(x)
+            for block in self.blocks:
+                x = block(x)
+            return x
+
+    model = Stack()
+    model(np.zeros([1, 4], np.float32))
+    return model
+
+
+def by_attribute(model: Any) -> dict[tuple[str, str, str], Array]:
+    return {
+        (block.name, part, kind): getattr(getattr(block, part), kind).numpy()
+        for block in model.blocks
+        for part in ("query", "value", "adapter")
+        if hasattr(block, part)
+        for kind in ("kernel", "bias")
+    }
+
+
+STACKS: dict[str, tuple[Sequence[str | None], Sequence[str]]] = {
+    "one more": (["a", "b", "x", "c"], ["query", "value"]),
+    "one less": (["a", "c"], ["query", "value"]),
+    "an adapter in each": (["a", "b", "c"], ["query", "value", "adapter"]),
+    "made in another order": (["a", "b", "c"], ["value", "query"]),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("is_live", [True, False])
+@pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS.keys())
+def test_blocks_with_names_in_a_list_have_their_attributes(
+    stack: tuple[Sequence[str | None], Sequence[str]], is_live: bool, family: str, tmp_path: Path
+) -> None:
+    source = families.randomized(stacked(family, "abc", ["query", "value"]))
+    target = stacked(family, *stack)
+    meant = by_attribute(target) | {key: each for key, each in by_attribute(source).items() if key[0] in stack[0]}
+    pr.save_subset(source, str(tmp_path / "ckpt"))
+
+    pr.restore_subset(target, source if is_live else tmp_path / "ckpt")
+
+    found = by_attribute(target)
+    assert found.keys() == meant.keys()
+    for key, each in found.items():
+        np.testing.assert_array_equal(each, meant[key])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_adapter_in_every_block_without_a_name(family: str) -> None:
+    source = families.randomized(stacked(family, [None] * 3, ["query", "value"]))
+    target = stacked(family, [None] * 3, ["query", "value", "adapter"])
+
+    report = pr.restore_subset(target, source)
+
+    assert all("adapter" in item.name for item in report.initialized)
+    for ours, theirs in zip(target.blocks, source.blocks, strict=True):
+        np.testing.assert_array_equal(ours.query.kernel, theirs.query.kernel)
+        np.testing.assert_array_equal(ours.value.bias, theirs.value.bias)
 
 
 HALVES = ["float16", "bfloat16", "mixed_bfloat16"]

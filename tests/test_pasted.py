@@ -162,8 +162,8 @@ class Encoder(keras.Model):  # type: ignore[misc]
 
 
 def encoder(count: int, *, is_named: bool = False) -> tuple[Any, Parts]:
-    """Blocks in a list, of which those before the last ones are gone if there are less."""
-    numbers = [0, *range(5 - count, 4)]
+    """Blocks in a list, of which those before the last ones are gone if there are less; in reverse if the count is negative."""
+    numbers = [0, *range(5 - abs(count), 4)][:: 1 if count > 0 else -1]
     blocks = {i: Attention(name=f"att_{i}" if is_named else None) for i in numbers}
     model = Encoder([*blocks.values()])
     model(np.zeros([1, 4], np.float32))
@@ -210,7 +210,7 @@ PASTED: dict[str, tuple[Callable[[int], tuple[Any, Parts]], tuple[int, int], Cal
     "another head, in a checkpoint": (headed, (3, 5), saved),
     "two towers, exported": (towers, (0, 0), exported),
     "blocks in a list keep their attributes": (encoder, (4, 3), subset),
-    "names of blocks in a list count": (named_encoder, (4, 3), subset),
+    "names of blocks in a list count": (named_encoder, (4, -4), subset),
     "a subclassed model, exported": (transformer, (0, 0), exported),
 }
 
