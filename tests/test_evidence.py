@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -59,6 +61,16 @@ def listed(text: str) -> Entry:
 
 def called(entry: Entry, given: str) -> Entry:
     return entry._replace(given=layer(given).given)
+
+
+def in_blocks(names: Iterable[str], parts: str) -> list[Entry]:
+    """The variables in a list of blocks, of which each has a layer without a name in every attribute."""
+    numbers = itertools.count(1)
+    return [
+        called(attribute(f"blocks/{i}/{part}/w"), f"net/{name}/dense_{next(numbers)}/w")
+        for i, name in enumerate(names)
+        for part in parts
+    ]
 
 
 def rooted(text: str) -> Entry:
@@ -1405,6 +1417,45 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [tensor("block/forward_lstm/lstm_cell/w")],
         {},
         {"block/forward/cell/w": AMBIGUOUS, "wrap/block/forward/cell/w": AMBIGUOUS},
+    ),
+    "one block more in a list of blocks with names": (
+        in_blocks("axb", "qv"),
+        in_blocks("ab", "qv"),
+        {},
+        {
+            **{f"blocks/{i}/{part}/w": f"blocks/{was}/{part}/w" for i, was in ((0, 0), (2, 1)) for part in "qv"},
+            **dict.fromkeys(["blocks/1/q/w", "blocks/1/v/w"], MISSING),
+        },
+    ),
+    "blocks with names of which one has another name now, at the same place": (
+        in_blocks("ax", "qv"),
+        in_blocks("ab", "qv"),
+        {},
+        {
+            **{f"blocks/0/{part}/w": f"blocks/0/{part}/w" for part in "qv"},
+            **dict.fromkeys(["blocks/1/q/w", "blocks/1/v/w"], AMBIGUOUS),
+        },
+    ),
+    "blocks that all have one name, in a longer list": (
+        in_blocks("aaa", "qv"),
+        in_blocks("aa", "qv"),
+        {},
+        dict.fromkeys([f"blocks/{i}/{part}/w" for i in range(3) for part in "qv"], AMBIGUOUS),
+    ),
+    "only one block, with another name": (
+        in_blocks("x", "qv"),
+        in_blocks("ab", "qv"),
+        {},
+        dict.fromkeys(["blocks/0/q/w", "blocks/0/v/w"], AMBIGUOUS),
+    ),
+    "something new in blocks without names, whose numbers say otherwise": (
+        in_blocks(["block", "block_1"], "qa"),
+        in_blocks(["block", "block_1"], "q"),
+        {},
+        {
+            **{f"blocks/{i}/q/w": f"blocks/{i}/q/w" for i in (0, 1)},
+            **dict.fromkeys(["blocks/0/a/w", "blocks/1/a/w"], MISSING),
+        },
     ),
     "the number of a variable in its layer is no place in a list": (
         [layer("dense_1/vars/0")._replace(given=(name_of("a/x/w"),))],
