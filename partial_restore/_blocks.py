@@ -20,7 +20,9 @@ def within_blocks(entries: Sequence[Entry], bases: Collection[str]) -> Iterator[
     """
     lists: dict[Prefix, dict[str, dict[int, tuple[Prefix, Prefix]]]] = defaultdict(lambda: defaultdict(dict))
     for i, entry in enumerate(entries):
-        path = entry.paths[0] if entry.paths and entry.given else Name((), ())
+        if not entry.paths or not entry.given:
+            continue
+        path = entry.paths[0]
         place = max((at for at, segment in enumerate(path.segments) if segment.isdecimal()), default=0)
         within = path.segments[place + 1 :]
         if place and len(within) > 1 and VARIABLES not in within and all(path.said[place:-1]):

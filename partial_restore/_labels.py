@@ -189,7 +189,7 @@ def _lengthened(
         fronts[home[node]].extend(found)
     shared = {layers: len(_common(found)) for layers, found in fronts.items()}
     return {
-        node: "/".join(next(iter(stems[node]))[shared[home[node]] :])
+        node: "/".join(next(iter(stems[node]))[shared[home[node]] :]) or label
         for node, label in labels.items()
         if times[home[node], label] > 1 and len(stems.get(node, ())) == 1
     }

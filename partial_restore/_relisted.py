@@ -34,6 +34,8 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
         return is_alias or claim.grade is Grade.NUMBERED
 
     placed = [claim for claim in claims if is_by_place(claim)]
+    if not placed:
+        return claims
     owners = _owners(sides.targets, sides), _owners(sides.sources, sides)
     renamed = {_list_places(_listed_path(sides.targets[claim.target]))[-1] for claim in placed if is_renamed(claim)}
     renamed |= _traded(placed, sides) | _moved(placed, sides)
