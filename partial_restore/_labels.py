@@ -187,7 +187,7 @@ def _lengthened(
     fronts: dict[int, list[tuple[str, ...]]] = defaultdict(list)
     for node, found in stems.items():
         fronts[home[node]].extend(found)
-    shared = {layers: len(_common(found)) for layers, found in fronts.items()}
+    shared = {layers: len(common(found)) for layers, found in fronts.items()}
     return {
         node: "/".join(next(iter(stems[node]))[shared[home[node]] :]) or label
         for node, label in labels.items()
@@ -222,10 +222,10 @@ def _by_scope(unread: Mapping[int, list[list[str]]], members: Mapping[int, list[
     A layer without ``build`` records ``enc/kernel`` for what is in it: what all members share is not its name, the
     next segment is.
     """
-    shared = len(_common([stem for stems in members.values() for stem in stems]))
-    return {member: common[shared] for member, stems in unread.items() if len(common := _common(stems)) > shared}
+    shared = len(common([stem for stems in members.values() for stem in stems]))
+    return {member: own[shared] for member, stems in unread.items() if len(own := common(stems)) > shared}
 
 
-def _common(stems: Sequence[Sequence[str]]) -> Sequence[str]:
+def common(stems: Sequence[Sequence[str]]) -> Sequence[str]:
     """Return the longest beginning that all stems share."""
     return [parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, zip(*stems, strict=False))]

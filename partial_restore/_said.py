@@ -13,7 +13,6 @@ from functools import cached_property
 from partial_restore._align import alignments, of_its_name
 from partial_restore._alignment import Alignment
 from partial_restore._below import Met
-from partial_restore._blocks import within_blocks
 from partial_restore._certain import is_certain, rivals_of
 from partial_restore._keys import AUTOMATIC, MODELS, SCOPES, VARIABLES, Key, Prefix, is_said, unnumbered
 from partial_restore._renamed import renamed_claims, undecided_claims
@@ -109,12 +108,8 @@ def _wrapped(found: Sequence[Alignment]) -> Collection[int]:
 
 def _rows(kind: Kind, sides: Sides) -> tuple[list[Row], list[Row]]:
     """Return the names of a kind on both sides, ready to compare."""
-    ours = [(t, name, 0) for t, entry in enumerate(sides.targets) for name in _target_names(sides, entry, kind)]
-    theirs = [(s, name, pins) for s in range(len(sides.sources)) for name, pins in _source_names(sides, s, kind)]
-    if kind == "given" and sides.has_paths:
-        ours += ((t, name, 0) for t, name in within_blocks(sides.targets, sides.bases))
-        blocks = within_blocks(sides.sources, sides.bases)
-        theirs += ((s, name, 0) for s, name in blocks if sides.renamed[s] is None)
+    ours = ((t, name, 0) for t, entry in enumerate(sides.targets) for name in _target_names(sides, entry, kind))
+    theirs = ((s, name, pins) for s in range(len(sides.sources)) for name, pins in _source_names(sides, s, kind))
     return keyed(ours, sides.bases, is_target=True), keyed(theirs, sides.bases, is_target=False)
 
 
@@ -144,6 +139,8 @@ def _names(entry: Entry, kind: Kind) -> tuple[Name, ...]:
 
 def _target_names(sides: Sides, entry: Entry, kind: Kind) -> Iterable[Name]:
     names = _names(entry, kind)
+    if kind == "given" and not sides.has_paths:  # What is called by attributes there has a path in the file as well.
+        names = tuple(name for name in names if not any(name.said[:-1]))
     return (name._replace(places=()) for name in names) if sides.is_of_names else names
 
 

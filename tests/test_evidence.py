@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from entries import attribute, layer, mixed, placed, tensor, variable
 from test_plan import AMBIGUOUS, MISMATCHED, MISSING, request, told
 
 from partial_restore._plan import decide
-from partial_restore._types import Entry, Outcome, name_of
+from partial_restore._types import Entry, Name, Outcome, name_of
 
 
 def stored(text: str, shape: tuple[int, ...] = (2,), of: str = "") -> Entry:
@@ -63,14 +63,25 @@ def called(entry: Entry, given: str) -> Entry:
     return entry._replace(given=layer(given).given)
 
 
-def in_blocks(names: Iterable[str], parts: str) -> list[Entry]:
-    """The variables in a list of blocks, of which each has a layer without a name in every attribute."""
+def in_blocks(names: Sequence[str], parts: str) -> list[Entry]:
+    """The variables in a list of blocks with scopes of their own, of which each has a layer without a name in every attribute."""
     numbers = itertools.count(1)
     return [
-        called(attribute(f"blocks/{i}/{part}/w"), f"net/{name}/dense_{next(numbers)}/w")
+        attribute(f"blocks/{i}/{part}/w")._replace(
+            given=(
+                *layer(f"net/{name}/dense_{next(numbers)}/w").given,
+                *((scoped(f"net/{name}/{part}/w"),) if len({*names}) > 1 else ()),
+            )
+        )
         for i, name in enumerate(names)
         for part in parts
     ]
+
+
+def scoped(text: str) -> Name:
+    """The name of a variable by the scope of its block and the attribute in that."""
+    segments = tuple(text.split("/"))
+    return Name(segments, (*(False for _ in segments[2:]), True, True))
 
 
 def rooted(text: str) -> Entry:

@@ -395,6 +395,57 @@ def test_blocks_of_tf_keras_that_were_built_directly_have_names(
         pr.restore_subset(other, source)
 
 
+class Pair(tf.Module):
+    """A block of two layers of one name, as those of Sonnet without a name are."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        with self.name_scope:
+            self.query, self.mix = Scoped("linear"), Scoped("linear")
+
+
+class Builder(FAMILIES["tf_keras"].layers.Layer):  # type: ignore[misc]
+    """A block that builds its layer itself, so that the name of that is lost."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.value = FAMILIES["tf_keras"].layers.Dense(2)
+        self(np.ones([1, 2], np.float32))
+
+    def build(self, shape: Any) -> None:
+        self.value.build(shape)
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        return self.value(x)
+
+
+@pytest.mark.parametrize("block", [Pair, Builder])
+@pytest.mark.parametrize("names", ["bac", "axc", "cba"])
+def test_a_block_whose_layers_share_a_name_or_lost_theirs_is_not_taken_for_another(
+    names: str, block: Callable[[str], Any], tmp_path: Path
+) -> None:
+    old, new = (Listed(block, each) for each in ("abc", names))
+    randomized(old)
+    with pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(new, tf.train.Checkpoint(model=old).write(str(tmp_path / "ckpt")))
+
+
+@pytest.mark.parametrize("block", [Pair, Builder])
+@pytest.mark.parametrize("names", ["ac", "axbc"])
+def test_a_block_whose_layers_share_a_name_or_lost_theirs_is_found(
+    names: str, block: Callable[[str], Any], tmp_path: Path
+) -> None:
+    old, new = (Listed(block, each) for each in ("abc", names))
+    randomized(old)
+    kept = dict(zip(names, held(new), strict=True))
+    pr.restore_subset(new, tf.train.Checkpoint(model=old).write(str(tmp_path / "ckpt")))
+    before = dict(zip("abc", held(old), strict=True))
+    for name, values in zip(names, held(new), strict=True):
+        for value, meant in zip(values, {**kept, **before}[name], strict=True):
+            np.testing.assert_array_equal(value, meant)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_numbers_of_blocks_in_a_list_leave_the_places_as_they_are(family: str, tmp_path: Path) -> None:
     """A layer beside the list takes part in the count by which Keras calls the blocks, and in nothing else."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from partial_restore._names import Names, names_of_graph
 from partial_restore._nodes import Node
 from partial_restore._optimizers import states_of_keys
@@ -118,6 +120,40 @@ def test_a_full_name_that_lost_the_layer_tells_nothing() -> None:
     ).names()
     assert names["enc/_operations/1/_kernel"] == (["enc/1 of 2/kernel"], [], "model")
     assert names["l/_kernel"] == (["l/kernel"], [], "model")
+
+
+def scoped(*full_names: tuple[str, str]) -> list[list[str]]:
+    """Return what the two variables of each block of a list are called by its scope."""
+    paths = {
+        f"blocks/{i}/{part}/w": name
+        for i, names in enumerate(full_names)
+        for part, name in zip("qv", names, strict=True)
+    }
+    return [[name.text for name in names.scoped] for names in Graph(paths).found().values()]
+
+
+@pytest.mark.parametrize(
+    ("full_names", "expected"),
+    [
+        ([("net/a/linear/w",) * 2, ("net/b/linear/w",) * 2], ["net/a/q/w", "net/a/v/w", "net/b/q/w", "net/b/v/w"]),
+        ([("net/a/w",) * 2, ("net/b/w",) * 2], ["net/a/q/w", "net/a/v/w", "net/b/q/w", "net/b/v/w"]),
+        ([("a/q1/w", "a/v1/w"), ("b/q1/w", "b/v1/w")], ["a/q/w", "a/v/w", "b/q/w", "b/v/w"]),
+        ([("net/a/w",) * 2, ("net/a/w",) * 2], ["", "", "", ""]),  # No block has a scope to itself,
+        (
+            [("net/a/w",) * 2, ("net/a/w",) * 2, ("net/b/w",) * 2],
+            ["", "", "", "", "net/b/q/w", "net/b/v/w"],
+        ),  # or one has.
+        (
+            [("net/a/w",) * 2, ("net/w",) * 2],
+            ["", "", "", ""],
+        ),  # One lost its scope: that of the other may be of a layer in it.
+        ([("net/a/w", "net/c/w"), ("net/b/w",) * 2], ["", "", "", ""]),  # What a block holds has no scope in common.
+        ([("net/dense/w",) * 2, ("net/dense_1/w",) * 2], ["", "", "", ""]),  # Keras made these up.
+        ([("net/a/w",) * 2], ["", ""]),  # One block alone: its scope may be that of the list.
+    ],
+)
+def test_blocks_of_a_list_are_called_by_their_scopes(full_names: list[tuple[str, str]], expected: list[str]) -> None:
+    assert [names[0] if names else "" for names in scoped(*full_names)] == expected
 
 
 def test_the_real_name_of_a_layer_is_shown_and_what_a_file_would_tell_is_kept() -> None:

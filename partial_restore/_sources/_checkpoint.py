@@ -172,7 +172,7 @@ def _entry(key: str, shape: tuple[int, ...], dtype: tf.DType, names: Names, stat
     return Entry(
         key,
         names.paths,
-        names.given,
+        (*names.given, *names.scoped),
         shape,
         name,
         "internal" if unreadable else names.group,

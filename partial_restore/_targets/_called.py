@@ -92,6 +92,7 @@ def _also_scoped(names: Sequence[Name], held: Held) -> tuple[Name, ...]:
         )
         for name in names
         for full in held.entry.given
+        if not any(full.said[:-1])
         if 2 < len(name.segments) <= len(full.segments) and name.segments[-2:] == full.segments[-2:]
         if name.segments[0] not in full.segments
     )

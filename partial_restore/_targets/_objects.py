@@ -73,7 +73,7 @@ def _hold(variable: Any, owner: Any, names: Names, group: Group, layout: Layout)
         given = (name_of(variable.path),)
         if _keras.is_seed(owner) or variable.path.endswith("seed_generator_state"):
             group = "seed"
-    given = in_both_families(given, owner)
+    given = (*in_both_families(given, owner), *names.scoped)
     paths = in_both_families(names.paths, owner) or given or (name_of(value.name.removesuffix(":0")),)
     dtype = value.dtype.base_dtype
     entry = Entry(paths[0].text, paths, given, shape_of(value), dtype.name, group, dtype.size)

@@ -1,0 +1,60 @@
+"""What blocks in a list are called, by the scopes in which their variables were made. Standard library only, no I/O."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from partial_restore._keys import AUTOMATIC, may_be_automatic
+from partial_restore._labels import Read, common
+from partial_restore._nodes import TRANSPARENT, Node, Path
+from partial_restore._types import Name, name_of
+
+_Scope = tuple[str, ...]
+
+
+def block_names(nodes: Sequence[Node], read: Read) -> dict[int, tuple[Name, ...]]:
+    """Return names for leaves in the blocks of a person's lists: the scope of the block, then the attributes within it.
+
+    A full name may have lost a layer within (``net/first/kernel``), or be that of several (Sonnet calls two layers of a block
+    ``net/first/linear/w``). What all in a block share, and no other block has, is what the block is called.
+    """
+    lists: dict[int, dict[int, list[_Scope]]] = defaultdict(lambda: defaultdict(list))
+    for leaf, path in read.items():
+        for i in _places(nodes, path):
+            lists[path[i - 1].node][path[i].node].append(_called(nodes[leaf])[:-1])
+    scopes = {member: scope for blocks in lists.values() for member, scope in _told(blocks).items()}
+    names: dict[int, tuple[Name, ...]] = {}
+    for leaf, path in read.items():
+        for i in _places(nodes, path):
+            scope = scopes.get(path[i].node, ())
+            within = tuple(step.segment for step in path[i + 1 : -1] if step.segment not in TRANSPARENT)
+            if scope and within:
+                own = _called(nodes[leaf])[-1]
+                said = (*(False for _ in scope), *(True for _ in within), True)
+                names[leaf] = (Name((*scope, *within, own), said),)
+    return names
+
+
+def _places(nodes: Sequence[Node], path: Path) -> Iterator[int]:
+    """Yield where members of a person's lists stand on a path, behind the last one of Keras' own lists."""
+    first = max((1, *(i + 1 for i in path.members)))
+    yield from (i for i in range(first, len(path) - 1) if nodes[path[i - 1].node].is_list)
+
+
+def _told(blocks: Mapping[int, Sequence[_Scope]]) -> dict[int, _Scope]:
+    """Return the scopes of the blocks of a list that have a chosen name to themselves, if all have one that tells something."""
+    shared = len(common([stem for stems in blocks.values() for stem in stems]))
+    scopes = {member: tuple(common(stems))[: shared + 1] for member, stems in blocks.items()}
+    times = Counter(scopes.values())
+    if any(len(scope) <= shared for scope in scopes.values()):
+        return {}
+    return {
+        member: scope
+        for member, scope in scopes.items()
+        if times[scope] == 1 and not may_be_automatic(name_of(scope[-1]), AUTOMATIC)
+    }
+
+
+def _called(node: Node) -> _Scope:
+    return tuple((node.called or node.full_name or "").split("/"))
