@@ -1468,6 +1468,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
             **dict.fromkeys(["blocks/0/a/w", "blocks/1/a/w"], MISSING),
         },
     ),
+    "one layer called as that of a model which is gone, beside what stood beside that": (
+        [layer("embedding_1/w"), layer("v/w"), layer("v/b")],
+        [layer("embedding/w"), layer("fc/v/w"), layer("fc/v/b")],
+        {},
+        dict.fromkeys(["embedding_1/w", "v/w", "v/b"], AMBIGUOUS),
+    ),
     "the number of a variable in its layer is no place in a list": (
         [layer("dense_1/vars/0")._replace(given=(name_of("a/x/w"),))],
         [layer("dense/vars/0")._replace(given=(name_of("a/y/w"),))],
