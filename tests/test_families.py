@@ -467,6 +467,36 @@ def test_a_slash_in_the_name_of_a_layer_of_keras_2(save: Any, tmp_path: Path) ->
         np.testing.assert_array_equal(ours, theirs)
 
 
+class Builder(tf_keras.layers.Layer):  # type: ignore[misc]
+    """A layer that builds the one in it: its weights are then called as if they were its own."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.inner = tf_keras.layers.Dense(4)
+
+    def build(self, shape: Any) -> None:
+        self.inner.build(shape)
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        return self.inner(x)
+
+
+@pytest.mark.parametrize("save", [families.legacy_model, families.legacy_weights])
+def test_a_layer_of_keras_2_that_builds_the_one_in_it(save: Any, tmp_path: Path) -> None:
+    def layers(*names: str) -> Any:
+        return tf_keras.Sequential([tf_keras.Input([4]), *map(Builder, names), tf_keras.layers.Dense(4, name="body")])
+
+    source, target = families.randomized(layers("first", "second")), layers("second", "first")
+    before = {layer.name: layer.get_weights() for layer in source.layers}
+
+    pr.restore_subset(target, save(source, tmp_path), strict=True)
+
+    for layer in target.layers:
+        for ours, theirs in zip(layer.get_weights(), before[layer.name], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("save", [families.legacy_model, families.legacy_weights])
 def test_slashes_in_the_names_of_layers_within_a_model_of_keras_2(save: Any, tmp_path: Path) -> None:
     def wrapped(head: str) -> tuple[Any, Any]:

@@ -122,15 +122,18 @@ def _op_name(held: Held) -> tuple[Name, ...]:
 
 
 def _old_name(held: Held) -> Iterator[Name]:
-    """Yield what Keras 2 calls a variable in HDF5 if its layer got another name (``layer._name``) after it was built."""
+    """Yield what Keras 2 calls a variable in HDF5 if its layer got another name (``layer._name``) after it was built.
+
+    So it does if the layer around it built it: then its name is that of the layer around.
+    """
     for name in _op_name(held):
         if len(name.segments) == 2 and held.owner.name != name.segments[0]:
             top = held.entry.paths[0]
-            yield Name(
-                (top.segments[0], *name.segments),
-                (False, False, True),
-                (*top.places[:1], None, None) if top.places else (),
-            )
+            known = (*top.places[:1], None, None) if top.places else ()
+            if top.segments[0] == name.segments[0]:
+                yield Name(name.segments, (False, True), known[:2])
+            else:
+                yield Name((top.segments[0], *name.segments), (False, False, True), known)
 
 
 def _is_trained(held: Held) -> bool:
