@@ -22,19 +22,19 @@ def is_certain(found: Sequence[Alignment], ours: Sequence[Row], theirs: Sequence
         return False  # Numbers, and there is a root below which more of the file may lie.
     if best.is_of_one_member and any(not each.is_of_one and not each.sources & best.sources for each in others):
         return False  # A name may stand anywhere for one layer; several tell where the model went.
-    if best.is_of_one and any(_is_around(each, best) for each in others):
+    if best.is_of_one and any(_is_outside(each, best) for each in others):
         return False
     is_open = any(each.is_evident and each.is_told >= best.is_told for each in others) and _leaves_layers(best, theirs)
     weighty = [each for each in others if each.is_evident or each.sources & best.sources]
     return not weighty or (not is_open and len(best.pairs) > len(weighty[0].pairs))
 
 
-def _is_around(each: Alignment, best: Alignment) -> bool:
+def _is_outside(each: Alignment, best: Alignment) -> bool:
     """Say whether other layers meet outside of a model of the file, so that the one within it may be gone with that."""
     depth = len(each.root[0])
-    is_outside = depth < len(best.root[0]) and best.root[0][:depth] == each.root[0] and each.root[1] == best.root[1]
+    is_above = depth < len(best.root[0]) and best.root[0][:depth] == each.root[0] and each.root[1] == best.root[1]
     targets = {t for t, _ in best.pairs}
-    return is_outside and each.sources.isdisjoint(best.sources) and targets.isdisjoint(t for t, _ in each.pairs)
+    return is_above and each.sources.isdisjoint(best.sources) and targets.isdisjoint(t for t, _ in each.pairs)
 
 
 def _leaves_layers(found: Alignment, theirs: Iterable[Row]) -> bool:

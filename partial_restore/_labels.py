@@ -51,6 +51,7 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
 _Scopes = Mapping[int, Mapping[str, Collection[int]]]
 """For each layer list the beginnings of full names, each with the members that have it, with more behind it; and all members."""
 _ALL = "/"
+"""What stands for all members: no full name begins so."""
 
 
 def _scopes(nodes: Sequence[Node], leaves: Collection[int], read: Read) -> _Scopes:
