@@ -28,8 +28,8 @@ from partial_restore._nodes import (
 )
 from partial_restore._optimizers import kind_of
 from partial_restore._pieces import Piece, pieces_of_graph
-from partial_restore._scopes import block_names
-from partial_restore._types import Group, Name, Place, name_of
+from partial_restore._scopes import Scoped, scopes_of_blocks
+from partial_restore._types import Blocks, Group, Name, Place, name_of
 
 
 class Names(NamedTuple):
@@ -46,6 +46,7 @@ class Names(NamedTuple):
     """The full name of what is nameless, which is also that of others."""
     scoped: tuple[Name, ...] = ()
     """By the scope of a block in a list, and the attributes within that."""
+    blocks: Blocks = ()
 
 
 def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int], *, unnamed: bool = False) -> dict[int, Names]:
@@ -84,7 +85,7 @@ def _model_names(
     """Return the names of the model's own variables."""
     read = read_by({leaf: open_paths[leaf] for leaf in leaves if leaf in open_paths})
     told = telling(nodes, leaves, read)
-    blocks = block_names(nodes, read)
+    scopes = scopes_of_blocks(nodes, read)
     derived = derived_labels(nodes, told, read)
     known = {**derived, **{i: node.label for i, node in enumerate(nodes) if node.label}}
     ranks = _ranks(path for leaf in leaves for path in open_paths.get(leaf, ()))
@@ -97,7 +98,8 @@ def _model_names(
         given = (name_of(nodes[leaf].full_name or ""),) if leaf in told else ()
         if given and readable and all(name.tells_all for name in readable):
             given = ()  # The attributes say all; a full name could only repeat them or blur them.
-        names = Names(readable, given, "model", lacking=lacking, scoped=blocks.get(leaf, ()))
+        scoped = scopes.get(leaf, Scoped())
+        names = Names(readable, given, "model", lacking=lacking, scoped=scoped.names, blocks=scoped.blocks)
         found[leaf] = names if readable or given else _unreadable(leaf, nodes[leaf], all_paths)
     return found
 

@@ -9,15 +9,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from partial_restore._types import Entry, Name
+from partial_restore._types import Blocks, Entry, Name
 
 KEY = "_PARTIAL_RESTORE_NAMES"
 """The tensor that holds the record."""
 
 _VERSION = 1
 
-Recorded = Mapping[str, tuple[tuple[Name, ...], tuple[Name, ...]]]
-"""Paths and given names by key."""
+Recorded = Mapping[str, tuple[tuple[Name, ...], tuple[Name, ...], Blocks]]
+"""Paths, given names and blocks by key."""
 
 
 def recorded(entries: Sequence[Entry]) -> str:
@@ -25,12 +25,15 @@ def recorded(entries: Sequence[Entry]) -> str:
 
     >>> from partial_restore._types import name_of
     >>> entry = Entry("a/w", (name_of("a/w", said=True),), (name_of("net/dense/w"),), (2,), "float32")
-    >>> names_in(recorded([entry]))["a/w"] == (entry.paths, entry.given)
+    >>> names_in(recorded([entry]))["a/w"] == (entry.paths, entry.given, entry.blocks)
     True
     """
     if all(entry.paths in ((), entry.given) for entry in entries):
         return ""
-    names = {entry.key: [[_parts(name) for name in kind] for kind in (entry.paths, entry.given)] for entry in entries}
+    names = {
+        entry.key: [*([_parts(name) for name in kind] for kind in (entry.paths, entry.given)), entry.blocks]
+        for entry in entries
+    }
     return json.dumps({"version": _VERSION, "names": names})
 
 
@@ -48,7 +51,10 @@ def names_in(record: str | bytes) -> Recorded:
         read = json.loads(record)
         if read["version"] != _VERSION:
             return {}
-        return {key: (_names(paths), _names(given)) for key, (paths, given) in read["names"].items()}
+        return {
+            key: (_names(paths), _names(given), tuple((str(block), int(times)) for block, times in blocks))
+            for key, (paths, given, blocks) in read["names"].items()
+        }
     except (TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"no record of names: {error}") from error
 

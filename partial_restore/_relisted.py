@@ -26,8 +26,13 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
         pairs = zip(_tails(target, depth, sides), _tails(source, depth, sides), strict=False)
         if any(ours != theirs for pair in pairs for ours, theirs in zip(*pair, strict=True) if ours and theirs):
             return True
+        if any(map(are_others, target.blocks, source.blocks)):
+            return True
         owner, other = owners[0].get(claim.target), owners[1].get(claim.source)
         return owner is not None and other is not None and owner != other
+
+    def are_others(ours: tuple[str, int], theirs: tuple[str, int]) -> bool:
+        return ours != theirs and not any(may_be_automatic(name_of(name), sides.bases) for name, _ in (ours, theirs))
 
     def is_by_place(claim: Claim) -> bool:
         is_alias = claim.grade is Grade.NAMED and len(sides.targets[claim.target].paths) > 1

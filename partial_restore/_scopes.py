@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from partial_restore._keys import AUTOMATIC, may_be_automatic
 from partial_restore._labels import Read, common
 from partial_restore._nodes import TRANSPARENT, Node, Path
-from partial_restore._types import Name, name_of
+from partial_restore._types import Blocks, Name, name_of
 
 _Scope = tuple[str, ...]
 
 
-def block_names(nodes: Sequence[Node], read: Read) -> dict[int, tuple[Name, ...]]:
-    """Return names for leaves in the blocks of a person's lists: the scope of the block, then the attributes within it.
+class Scoped(NamedTuple):
+    """What scopes tell of a leaf in blocks of lists: names for it, and what the blocks are called."""
+
+    names: tuple[Name, ...] = ()
+    blocks: Blocks = ()
+
+
+def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
+    """Return what is known of leaves in the blocks of a person's lists: as a name the scope of the block, then the attributes within it.
 
     A full name may have lost a layer within (``net/first/kernel``), or be that of several (Sonnet calls two layers of a block
     ``net/first/linear/w``). What all in a block share, and no other block has, is what the block is called.
@@ -24,16 +32,20 @@ def block_names(nodes: Sequence[Node], read: Read) -> dict[int, tuple[Name, ...]
         for i in _places(nodes, path):
             lists[path[i - 1].node][path[i].node].append(_called(nodes[leaf])[:-1])
     scopes = {member: scope for blocks in lists.values() for member, scope in _told(blocks).items()}
-    names: dict[int, tuple[Name, ...]] = {}
+    found: dict[int, Scoped] = {}
     for leaf, path in read.items():
         for i in _places(nodes, path):
-            scope = scopes.get(path[i].node, ())
+            scope, times = scopes.get(path[i].node, ((), 0))
+            if not scope:
+                continue
+            names, blocks = found.get(leaf, Scoped())
             within = tuple(step.segment for step in path[i + 1 : -1] if step.segment not in TRANSPARENT)
-            if scope and within:
+            if within and times == 1:
                 own = _called(nodes[leaf])[-1]
                 said = (*(False for _ in scope), *(True for _ in within), True)
-                names[leaf] = (Name((*scope, *within, own), said),)
-    return names
+                names = (Name((*scope, *within, own), said),)
+            found[leaf] = Scoped(names, (*blocks, (scope[-1], times)))
+    return found
 
 
 def _places(nodes: Sequence[Node], path: Path) -> Iterator[int]:
@@ -42,17 +54,17 @@ def _places(nodes: Sequence[Node], path: Path) -> Iterator[int]:
     yield from (i for i in range(first, len(path) - 1) if nodes[path[i - 1].node].is_list)
 
 
-def _told(blocks: Mapping[int, Sequence[_Scope]]) -> dict[int, _Scope]:
-    """Return the scopes of the blocks of a list that have a chosen name to themselves, if all have one that tells something."""
+def _told(blocks: Mapping[int, Sequence[_Scope]]) -> dict[int, tuple[_Scope, int]]:
+    """Return the scopes of the blocks of a list that have a chosen name, and how many have it, if all have one that tells something."""
     shared = len(common([stem for stems in blocks.values() for stem in stems]))
     scopes = {member: tuple(common(stems))[: shared + 1] for member, stems in blocks.items()}
     times = Counter(scopes.values())
     if any(len(scope) <= shared for scope in scopes.values()):
         return {}
     return {
-        member: scope
+        member: (scope, times[scope])
         for member, scope in scopes.items()
-        if times[scope] == 1 and not may_be_automatic(name_of(scope[-1]), AUTOMATIC)
+        if not may_be_automatic(name_of(scope[-1]), AUTOMATIC)
     }
 
 

@@ -95,6 +95,10 @@ class State:
     is_reordered: bool = False
 
 
+Blocks = tuple[tuple[str, int], ...]
+"""What blocks in lists are called, and how many in a list are called so, from the outermost one on."""
+
+
 class Entry(NamedTuple):
     """One tensor of a checkpoint or one variable of a model.
 
@@ -105,6 +109,7 @@ class Entry(NamedTuple):
     calls it, which tells less: they count where nothing else is known. ``layer`` is the class of its layer, if known, where
     a file only numbers the variables of a layer. ``state`` is what a piece of optimizer state is. A variable is ``frozen`` if
     a file that lists what is not trained last would have it there. Its ``place`` is the one among all variables of its model, if known.
+    ``blocks`` are those of a person's lists around it.
     """
 
     key: str
@@ -121,6 +126,7 @@ class Entry(NamedTuple):
     state: State | None = None
     frozen: bool = False
     place: int | None = None
+    blocks: Blocks = ()
 
     @property
     def called(self) -> Name:

@@ -444,6 +444,35 @@ def test_a_block_whose_layers_share_a_name_or_lost_theirs_is_found(
     check_by_name(block, names, tmp_path)
 
 
+@pytest.mark.parametrize("is_saved_by_name", [False, True])
+@pytest.mark.parametrize("block", [Scoped, Pair])
+@pytest.mark.parametrize(("before", "after"), [("abc", "acc"), ("acc", "abc"), ("aabb", "bbaa"), ("acc", "ccb")])
+def test_blocks_that_share_a_name_are_not_taken_for_others_by_their_places(
+    before: str, after: str, block: Callable[[str], Any], is_saved_by_name: bool, tmp_path: Path
+) -> None:
+    old, new = (Listed(block, each) for each in (before, after))
+    randomized(old)
+    path = str(tmp_path / "ckpt")
+    saved = pr.save_subset(old, path) if is_saved_by_name else tf.train.Checkpoint(model=old).write(path)
+    for source in (saved, old):
+        with pytest.raises(pr.AmbiguousError):
+            pr.restore_subset(new, source)
+
+
+@pytest.mark.parametrize("is_saved_by_name", [False, True])
+@pytest.mark.parametrize("block", [Scoped, Pair])
+def test_blocks_that_share_a_name_at_the_same_places_are_the_same(
+    block: Callable[[str], Any], is_saved_by_name: bool, tmp_path: Path
+) -> None:
+    old, new = (Listed(block, "abcc") for _ in range(2))
+    randomized(old)
+    path = str(tmp_path / "ckpt")
+    saved = pr.save_subset(old, path) if is_saved_by_name else tf.train.Checkpoint(model=old).write(path)
+    pr.restore_subset(new, saved)
+    for mine, yours in zip(new.variables, old.variables, strict=True):
+        np.testing.assert_array_equal(mine, yours)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_numbers_of_blocks_in_a_list_leave_the_places_as_they_are(family: str, tmp_path: Path) -> None:
     """A layer beside the list takes part in the count by which Keras calls the blocks, and in nothing else."""

@@ -113,7 +113,11 @@ class CheckpointSource:
             found = names_in(self.read([KEY])[0].numpy())
         except ValueError as error:
             raise UnreadableCheckpointError(self.path, f"its record of names is damaged: {error}") from error
-        return {key: Names(paths, given, "model") for key, (paths, given) in found.items() if paths or given}
+        return {
+            key: Names(paths, given, "model", blocks=blocks)
+            for key, (paths, given, blocks) in found.items()
+            if paths or given
+        }
 
     def _object_names(self) -> tuple[dict[str, Names], dict[str, State]]:
         """Return the names of every tensor that the object graph refers to, by key, in its order, and optimizer state."""
@@ -180,6 +184,7 @@ def _entry(key: str, shape: tuple[int, ...], dtype: tf.DType, names: Names, stat
         names.nameless,
         ops=names.given or names.shared,
         state=state,
+        blocks=names.blocks,
     )
 
 

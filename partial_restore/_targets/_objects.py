@@ -76,7 +76,7 @@ def _hold(variable: Any, owner: Any, names: Names, group: Group, layout: Layout)
     given = (*in_both_families(given, owner), *names.scoped)
     paths = in_both_families(names.paths, owner) or given or (name_of(value.name.removesuffix(":0")),)
     dtype = value.dtype.base_dtype
-    entry = Entry(paths[0].text, paths, given, shape_of(value), dtype.name, group, dtype.size)
+    entry = Entry(paths[0].text, paths, given, shape_of(value), dtype.name, group, dtype.size, blocks=names.blocks)
     return Held(entry, value, variable, owner if _keras.is_layer(owner) else None, names.lacking)
 
 
