@@ -25,6 +25,7 @@ def but_moved(
     open is no contradiction where they can lead to no other variable, and the given names are whole; it is where they may lead to
     one whose given name only has more before it, which Keras drops or not. Nor is it
     the name of a layer alone that tells which part of a saved model this one is: others must have risen with it.
+    Numbers tell nothing where some layers lie in an inner model now and others do not: a model put around may have a new one of their class.
     """
     led = {} if by_given.roots else _led(by_path)
     undecided: dict[int, set[int]] = defaultdict(set)
@@ -39,13 +40,15 @@ def but_moved(
     for t, s in by_given.named:
         if t in placed and s not in unplaced:
             risen[_rise(sides, t, s)].add(sides.targets[t].paths[0].segments[:-1])
+    numbered = [(each.target, each.source) for each in by_given.claims if each.grade is Grade.NUMBERED]
+    rises = {_rise(sides, t, s) for t, s in (*by_given.named, *numbered) if t in placed and s not in unplaced}
 
     def has_moved(claim: Claim) -> bool:
         t, s = claim.target, claim.source
         if wrapped and t in placed and t not in wrapped and not _is_in_its_place(sides, t, s):
             return True
         if claim.grade is Grade.NUMBERED:
-            return t in by_path.moved
+            return t in by_path.moved or len(rises) > 1
         if claim.grade is not Grade.NAMED or t not in placed or s in unplaced:
             return False
         if (t, s) in by_path.pairs or (t, s) in by_path.named:

@@ -944,6 +944,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"a/w": "a/w", "b/a/w": MISSING, "b/c/w": "b/c/w"},
     ),
+    "layers without names, some of which lie in an inner model now": (
+        [inner("model/gru/w", "gru/w", 1, 1), inner("dense/w", "dense/w", 2)],
+        [inner("gru/w", "gru/w", 1), inner("dense/w", "dense/w", 2)],
+        {},
+        {"model/gru/w": AMBIGUOUS, "dense/w": AMBIGUOUS},
+    ),
+    "a layer without a name beside a model in which those with names lie now": (
+        [inner("model/a/w", "a/w", 1, 1), inner("model/b/w", "b/w", 1, 2), inner("dense/w", "dense/w", 2)],
+        [inner("a/w", "a/w", 1), inner("b/w", "b/w", 2), inner("dense/w", "dense/w", 3)],
+        {},
+        {"model/a/w": "a/w", "model/b/w": "b/w", "dense/w": AMBIGUOUS},
+    ),
     "numbers of arrays, one of which may be of a layer in an inner model": (
         [
             inner("fc/w", "s/fc/w", 1),
