@@ -11,6 +11,10 @@ def nearest(text: str, names: Iterable[str]) -> list[str]:
 
     >>> nearest("haed", ["head/kernel", "body/kernel"])
     ['head']
+    >>> nearest("head", ["model/head/kernel", "model/heads/kernel"])
+    ['model/head']
     """
+    text = text.strip("/'\"")
     paths = {"/".join(name.split("/")[:depth]) for name in names for depth in range(1, name.count("/") + 2)}
-    return difflib.get_close_matches(text.strip("/'\""), sorted(paths), n=3, cutoff=0.5)
+    further_down = sorted(path for path in paths if path.endswith(f"/{text}"))
+    return further_down[:3] or difflib.get_close_matches(text, sorted(paths), n=3, cutoff=0.5)
