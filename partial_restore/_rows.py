@@ -49,7 +49,7 @@ def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_
                     nameless[_scope(name, i, OF)].add(name.segments[i])
     lost = {scope: ", ".join(sorted(places)) for scope, places in nameless.items()}
     ranks: dict[_Scope, _Ranks] = {
-        scope: _ranks(places) if scope[1] else _listed(places) for scope, places in held.items()
+        scope: _ranks(places) if scope[2] else _listed(places) for scope, places in held.items()
     }
     around_one = _around_one([(name, positions) for _, name, positions in listed])
     return [
@@ -73,13 +73,13 @@ def _around_one(names: Iterable[tuple[Name, Sequence[tuple[str, int] | None]]]) 
     return {layer for layer, found in within.items() if len(found) == 1}
 
 
-_Scope = tuple[Prefix, str, bool]
+_Scope = tuple[Prefix, tuple[bool | None, ...], str, bool]
 _Ranks = Mapping[int, tuple[int, int | str]]
 
 
 def _scope(name: Name, i: int, base: str) -> _Scope:
-    """Return what segment ``i`` of a name is counted in, if it is of this kind."""
-    return name.segments[:i], base, name.is_derived
+    """Return what segment ``i`` of a name is counted in, if it is of this kind: what stands before it, as this name reads that."""
+    return name.segments[:i], name.said[:i], base, name.is_derived
 
 
 def _listed(numbers: Collection[int]) -> _Ranks:

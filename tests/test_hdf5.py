@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from models import Layers, assert_same, by_layer, held, randomized, stack, trained, unchanged
+from models import Layers, assert_same, assert_weights_same, by_layer, held, randomized, stack, trained, unchanged
 
 import partial_restore as pr
 
@@ -152,7 +152,6 @@ def test_the_same_model_built_later_gives_the_same_output(
     np.testing.assert_array_equal(model(inputs), saved(inputs))
 
 
-@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 class Stages(keras.Model):
     """Lists of layers in a list."""
 
@@ -178,6 +177,40 @@ def test_lists_within_a_list_do_not_move(save: Save, stages: str, tmp_path: Path
     assert len(report.loaded) == len(same.weights) == 12
 
 
+class TwoLayers(Layers.Layer):  # type: ignore[misc]
+    """A block that has its layers in a list."""
+
+    def __init__(self, name: str | None) -> None:
+        super().__init__(name=name)
+        self.layers = [Layers.Dense(4), Layers.Dense(4)]
+
+    def call(self, x: Any) -> Any:
+        return self.layers[1](self.layers[0](x))
+
+
+class Blocks(keras.Model):
+    """Such blocks in a list, the first one with a name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = [TwoLayers(name) for name in ("e0", None, None)]
+        self(np.ones([2, 4], np.float32))
+
+    def call(self, x: Any) -> Any:
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+@pytest.mark.skipif(KERAS < (3, 6), reason="this Keras writes no names beside weights")
+def test_layers_without_names_in_blocks_of_which_some_have_one(tmp_path: Path) -> None:
+    """The file calls a block by its class as well, and so one that has a name as one that has none."""
+    source, target = randomized(Blocks()), Blocks()
+    pr.restore_subset(target, weights_h5(source, tmp_path))
+    assert_weights_same(target, source)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 @pytest.mark.parametrize("save", EVERY)
 def test_a_trained_file_gives_its_weights_and_not_its_optimizer(save: Save, tmp_path: Path) -> None:
     saved = trained(stack([None, "b"]))
