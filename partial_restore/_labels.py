@@ -85,9 +85,11 @@ def _listed(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> list[in
     shorter: dict[int, dict[int, dict[int, str]]] = defaultdict(lambda: defaultdict(dict))
     for leaf in leaves:
         path = read[leaf]
+        if path.members or len(path) < 2:
+            continue
         first = next((i for i, step in enumerate(path) if nodes[step.node].is_list), len(path))
         below, parts = _telling_steps(nodes, path[first:]), (nodes[leaf].full_name or "").split("/")
-        if path.members or len(path) < 2 or not below:
+        if not below:
             continue
         if len(parts) > len(below):
             found.append(leaf)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from partial_restore._keys import AUTOMATIC, may_be_automatic
@@ -27,31 +27,30 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
     A full name may have lost a layer within (``net/first/kernel``), or be that of several (Sonnet calls two layers of a block
     ``net/first/linear/w``). What all in a block share, and no other block has, is what the block is called.
     """
+    listed = [(leaf, path, i) for leaf, path in read.items() if len(path) > 2 for i in _places(nodes, path)]
     lists: dict[int, dict[int, list[_Scope]]] = defaultdict(lambda: defaultdict(list))
-    for leaf, path in read.items():
-        for i in _places(nodes, path):
-            lists[path[i - 1].node][path[i].node].append(_called(nodes[leaf])[:-1])
+    for leaf, path, i in listed:
+        lists[path[i - 1].node][path[i].node].append(_called(nodes[leaf])[:-1])
     scopes = {member: scope for blocks in lists.values() for member, scope in _told(blocks).items()}
     found: dict[int, Scoped] = {}
-    for leaf, path in read.items():
-        for i in _places(nodes, path):
-            scope, times = scopes.get(path[i].node, ((), 0))
-            if not scope:
-                continue
-            names, blocks = found.get(leaf, Scoped())
-            within = tuple(step.segment for step in path[i + 1 : -1] if step.segment not in TRANSPARENT)
-            if within and times == 1:
-                own = _called(nodes[leaf])[-1]
-                said = (*(False for _ in scope), *(True for _ in within), True)
-                names = (Name((*scope, *within, own), said),)
-            found[leaf] = Scoped(names, (*blocks, (scope[-1], times)))
+    for leaf, path, i in listed:
+        scope, times = scopes.get(path[i].node, ((), 0))
+        if not scope:
+            continue
+        names, blocks = found.get(leaf, Scoped())
+        within = tuple(step.segment for step in path[i + 1 : -1] if step.segment not in TRANSPARENT)
+        if within and times == 1:
+            own = _called(nodes[leaf])[-1]
+            said = (*(False for _ in scope), *(True for _ in within), True)
+            names = (Name((*scope, *within, own), said),)
+        found[leaf] = Scoped(names, (*blocks, (scope[-1], times)))
     return found
 
 
-def _places(nodes: Sequence[Node], path: Path) -> Iterator[int]:
-    """Yield where members of a person's lists stand on a path, behind the last one of Keras' own lists."""
-    first = max((1, *(i + 1 for i in path.members)))
-    yield from (i for i in range(first, len(path) - 1) if nodes[path[i - 1].node].is_list)
+def _places(nodes: Sequence[Node], path: Path) -> list[int]:
+    """Return where members of a person's lists stand on a path, behind the last one of Keras' own lists."""
+    first = path.members[-1] + 1 if path.members else 1
+    return [i for i in range(first, len(path) - 1) if nodes[path[i - 1].node].is_list]
 
 
 def _told(blocks: Mapping[int, Sequence[_Scope]]) -> dict[int, tuple[_Scope, int]]:
