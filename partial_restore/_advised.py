@@ -168,13 +168,15 @@ def paired(undecided: Sequence[Open], likeness: Likeness) -> list[Pair]:
 def _as_made(layers: Iterable[str], names: Mapping[str, str]) -> list[str]:
     """Return layers in the order of the model, those that Keras numbered in a row by their numbers: it counts what is made.
 
+    The order of a model of branches is that of no numbers, and not the same in both families.
+
     >>> _as_made(["one", "head", "two"], {"one": "dense_1/w", "two": "dense/w"})
     ['two', 'head', 'one']
     """
     rows: dict[str, list[str]] = defaultdict(list)
     for layer in layers:
         rows[_unnumbered(names.get(layer, layer))].append(layer)
-    queues = {row: iter(sorted(held, key=lambda each: _natural(names.get(each, "")))) for row, held in rows.items()}
+    queues = {row: iter(sorted(held, key=lambda each: _natural(names.get(each, each)))) for row, held in rows.items()}
     return [next(queues[_unnumbered(names.get(layer, layer))]) for layer in layers]
 
 

@@ -72,6 +72,9 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
     if not is_certain(found, ours, free):
         either = {pair for each in found for pair in each.pairs}
         claims.extend(Claim(t, s, Grade.UNDECIDED, kind) for t, s in either)
+        led = {t for t, _ in either}
+        loose = (claim for each in found for claim in undecided_claims(each.ours, each.theirs, sides, kind))
+        claims.extend(claim for claim in loose if claim.target not in led)
         replaced = frozenset().union(*map(_replaced, found))
         wrapped = _wrapped(found)
         return Said(claims, told=told, open=_alike(either, sides), replaced=replaced, unsure=unsure, wrapped=wrapped)

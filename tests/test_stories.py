@@ -1043,15 +1043,16 @@ def two_parts(first: int) -> Any:
     return randomized(keras.Model(inputs, hidden))
 
 
-def branched(classes: int = 2, *, is_deeper: bool = False) -> Any:
+def branched(classes: int = 2, *, is_deeper: bool = False, family: Any = keras) -> Any:
     """A model of branches, which stand in another order than their layers were made in: Keras starts to count anew."""
-    keras.backend.clear_session()
-    inputs = hidden = keras.Input([4])
+    family.backend.clear_session()
+    layers = family.layers
+    inputs = hidden = family.Input([4])
     for i in range(2):
-        left, right = Layers.Dense(4)(hidden), Layers.Dense(4)(hidden)
-        hidden = Layers.Add(name=f"mixed_{i}")([left, Layers.Dense(4)(right)])
-    hidden = Layers.Dense(4)(hidden) if is_deeper else hidden
-    return keras.Model(inputs, Layers.Dense(classes, name="head")(hidden))
+        left, right = layers.Dense(4)(hidden), layers.Dense(4)(hidden)
+        hidden = layers.Add(name=f"mixed_{i}")([left, layers.Dense(4)(right)])
+    hidden = layers.Dense(4)(hidden) if is_deeper else hidden
+    return family.Model(inputs, layers.Dense(classes, name="head")(hidden))
 
 
 @pytest.mark.parametrize("classes", [2, 5])
@@ -1075,6 +1076,22 @@ def test_advice_for_arrays_follows_the_numbers_of_layers() -> None:
     for each in target.weights:
         if each.path in weights:
             np.testing.assert_array_equal(each, weights[each.path], each.path)
+
+
+def test_advice_for_a_model_of_branches_within_another_is_of_all_its_layers(tmp_path: Path) -> None:
+    """A legacy file tells where its layers stand, and nothing of those in an inner model; their numbers are the same."""
+    source, base = branched(family=tf_keras), branched()
+    weights = {each.name: np.random.default_rng().normal(size=each.shape) for each in source.weights}
+    for each in source.weights:
+        each.assign(weights[each.name])
+    source.save_weights(tmp_path / "weights.h5")
+    base = keras.Model(base.inputs, base.get_layer("mixed_1").output, name="base")
+    target = keras.Sequential([keras.Input([4]), base, Layers.Dense(2, name="top")])
+    with unchanged(target), pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, tmp_path / "weights.h5")
+    pr.restore_subset(target, tmp_path / "weights.h5", rename=caught.value.rename)
+    for each in base.weights:
+        np.testing.assert_allclose(each, weights[f"{each.path}:0"], rtol=1e-6, err_msg=each.path)
 
 
 def test_arrays_do_not_tell_in_which_model_a_layer_without_a_name_was() -> None:
