@@ -155,6 +155,25 @@ def may_be_automatic(name: Name, bases: Collection[str]) -> bool:
     return any(position and position[0] for position in positions_of(name, 0, bases))
 
 
+Front = tuple[str, str, str]
+"""What the name of a layer was made of: the class of another one, the number of that, and the rest."""
+
+
+def front_of(segment: str, bases: Collection[str]) -> Front | None:
+    """Return (class, number, rest) of a name that looks as if made of the automatic one of a layer of the model's own classes: ``f"{self.name}_query"``.
+
+    >>> front_of("my_net_3_query", ["my_net"]), front_of("my_net_query", ["my_net"]), front_of("dense_3_query", ["my_net"])
+    (('my_net', '3', 'query'), ('my_net', '', 'query'), None)
+    """
+    words = segment.split("_")
+    for i in range(1, len(words)):
+        front = "_".join(words[:i])
+        if front in bases and front not in AUTOMATIC:
+            number = words[i] if words[i].isdecimal() and i + 1 < len(words) else ""
+            return front, number, "_".join(words[i + 1 if number else i :])
+    return None
+
+
 def _is_automatic(base: str, bases: Collection[str]) -> bool:
     """Say whether Keras counts with this name; the halves of a bidirectional layer are called after its layer."""
     return unprivate(base) in bases or (base.startswith(HALVES) and base.partition("_")[2] in bases)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from partial_restore._keys import AUTOMATIC, CONTAINER, VARIABLES, counted_as
-from partial_restore._types import Layout, Name, Place
+from partial_restore._types import Blocks, Layout, Name, Place
 
 Group = tuple[str, ...]
 LAYERS = "layers"
@@ -90,6 +90,20 @@ def names_of_place(
         segments, said, places = zip(*chosen, strict=True) if chosen else ((), (), ())
         names.append(Name((*segments, VARIABLES, key), (*said, True, True), (*places, None, None)))
     return tuple(names)
+
+
+def blocks_around(group: Group, labels: Mapping[Group, str]) -> Blocks:
+    """Return what the layers around the variables of a layer are called, as far as it is known.
+
+    >>> blocks_around(("blocks", "block_1", "query"), {("blocks", "block_1", "query"): "q"})
+    ((3, 'q', 1),)
+    """
+    hidden = [segment == LAYERS and i + 1 < len(group) for i, segment in enumerate(group)]
+    return tuple(
+        (hidden[i:].count(False) + 2, label, 1)
+        for i in range(len(group))
+        if not hidden[i] and (label := labels.get(group[: i + 1]))
+    )
 
 
 def _label(group: Group, i: int, labels: Mapping[Group, str], layout: Layout) -> str:

@@ -52,7 +52,11 @@ def names_in(record: str | bytes) -> Recorded:
         if read["version"] != _VERSION:
             return {}
         return {
-            key: (_names(paths), _names(given), tuple((str(block), int(times)) for block, times in blocks))
+            key: (
+                _names(paths),
+                _names(given),
+                tuple((int(depth), str(name), int(times)) for depth, name, times in blocks),
+            )
             for key, (paths, given, blocks) in read["names"].items()
         }
     except (TypeError, KeyError, AttributeError, RecursionError) as error:

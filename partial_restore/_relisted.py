@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from partial_restore._keys import VARIABLES, Prefix, may_be_automatic
+from partial_restore._keys import VARIABLES, Prefix, may_be_automatic, positions_of
 from partial_restore._settle import Claim, Grade
 from partial_restore._sides import Sides
-from partial_restore._types import Entry, name_of
+from partial_restore._types import Blocks, Entry, name_of
 
 
 def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
@@ -23,16 +23,15 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
         path = _listed_path(target)
         places = _list_places(path)
         depth = len(path) - len(places[-1]) + 1 if places else 0
-        pairs = zip(_tails(target, depth, sides), _tails(source, depth, sides), strict=False)
+        pairs = zip(
+            _tails(target, depth, sides, is_target=True), _tails(source, depth, sides, is_target=False), strict=False
+        )
         if any(ours != theirs for pair in pairs for ours, theirs in zip(*pair, strict=True) if ours and theirs):
             return True
-        if any(map(are_others, target.blocks, source.blocks)):
+        if claim.grade is Grade.NUMBERED and _are_others(target.blocks, source.blocks, sides):
             return True
         owner, other = owners[0].get(claim.target), owners[1].get(claim.source)
         return owner is not None and other is not None and owner != other
-
-    def are_others(ours: tuple[str, int], theirs: tuple[str, int]) -> bool:
-        return ours != theirs and not any(may_be_automatic(name_of(name), sides.bases) for name, _ in (ours, theirs))
 
     def is_by_place(claim: Claim) -> bool:
         is_alias = claim.grade is Grade.NAMED and len(sides.targets[claim.target].paths) > 1
@@ -42,15 +41,65 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
     if not placed:
         return claims
     owners = _owners(sides.targets, sides), _owners(sides.sources, sides)
-    renamed = {_list_places(_listed_path(sides.targets[claim.target]))[-1] for claim in placed if is_renamed(claim)}
-    renamed |= _traded(placed, sides) | _moved(placed, sides)
+    renamed = {place for claim in placed if is_renamed(claim) for place in _blocks_of(sides.targets[claim.target])[-1:]}
+    renamed |= _traded(placed, sides) | _moved(placed, sides) | _retyped(placed, sides)
     if not renamed:
         return claims
     return [
         claim.opened()
-        if is_by_place(claim) and not renamed.isdisjoint(_list_places(_listed_path(sides.targets[claim.target])))
+        if is_by_place(claim) and not renamed.isdisjoint(_blocks_of(sides.targets[claim.target]))
         else claim
         for claim in claims
+    ]
+
+
+def _are_others(ours: Blocks, theirs: Blocks, sides: Sides) -> bool:
+    """Say whether blocks, or layers in them, have chosen names that differ, or that are those of as many no more."""
+    known = {depth: (_chosen(name, sides, is_target=False), times) for depth, name, times in theirs}
+    called = [
+        ((_chosen(name, sides, is_target=True), times), known.get(depth, (None, 0))) for depth, name, times in ours
+    ]
+    return any(mine[0] and yours[0] and mine != yours for mine, yours in called)
+
+
+def _retyped(claims: Sequence[Claim], sides: Sides) -> set[Prefix]:
+    """Return the places in lists in which some layers of a class that Keras numbered are of another class now, and others are not.
+
+    Such a layer may have come in, and one have gone: the numbers tell nothing of it.
+    """
+    classes: dict[Prefix, dict[Prefix, tuple[str, str]]] = defaultdict(dict)
+    for claim in claims:
+        target, source = sides.targets[claim.target], sides.sources[claim.source]
+        path = _listed_path(target)
+        for place in _list_places(path)[-1:]:
+            depth = len(path) - len(place) + 1
+            words = [_class_of(entry, depth, sides) for entry in (target, source)]
+            if words[0] and words[1]:
+                classes[place[:-1]][place] = words[0], words[1]
+    return {place for found in classes.values() if not _is_one_to_one({*found.values()}) for place in found}
+
+
+def _is_one_to_one(pairs: Collection[tuple[str, str]]) -> bool:
+    return len({ours for ours, _ in pairs}) == len(pairs) == len({theirs for _, theirs in pairs})
+
+
+def _class_of(entry: Entry, depth: int, sides: Sides) -> str:
+    """Return the class of a layer in a list, if Keras named it after that."""
+    for name in entry.given:
+        if 1 < depth < len(name.segments):
+            (position,) = positions_of(name_of(name.segments[-depth]), 0, sides.bases) or (None,)
+            return position[0] if position else ""
+    return ""
+
+
+def _blocks_of(entry: Entry) -> list[Prefix]:
+    """Return the beginnings of a path that end with a place in a list, which Keras 3 stores as a layer's class with a number."""
+    path = _listed_path(entry)
+    return _list_places(path) or [
+        path.segments[: i + 1]
+        for path in entry.paths
+        for i, said in enumerate(path.said)
+        if not said and VARIABLES in path.segments
     ]
 
 
@@ -127,11 +176,16 @@ def _list_places(path: tuple[str, ...]) -> list[tuple[str, ...]]:
     return [path[: i + 1] for i, each in enumerate(path) if each.isdecimal() and path[i - 1] != VARIABLES]
 
 
-def _tails(entry: Entry, depth: int, sides: Sides) -> Iterator[list[str | None]]:
+def _chosen(segment: str, sides: Sides, *, is_target: bool) -> str | None:
+    """Return what a layer is called but for what Keras may have made up of it."""
+    if may_be_automatic(name_of(segment), sides.bases):
+        return None
+    front = sides.front_of(segment, is_target=is_target)
+    return f"{front[0]}_{front[2]}" if front else segment
+
+
+def _tails(entry: Entry, depth: int, sides: Sides, *, is_target: bool) -> Iterator[list[str | None]]:
     """Yield the ends of the given names, without what Keras may have made up."""
     for name in entry.given:
         if 1 < depth <= len(name.segments):
-            yield [
-                None if may_be_automatic(name_of(segment), sides.bases) else segment
-                for segment in name.segments[-depth:]
-            ]
+            yield [_chosen(segment, sides, is_target=is_target) for segment in name.segments[-depth:]]

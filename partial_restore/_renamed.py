@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 
 from partial_restore._below import Below, below, by_key
 from partial_restore._keys import Prefix, unnumbered
@@ -20,7 +21,7 @@ def renamed_claims(
     And the variables with a number among those of which a rule spelled one out: what is left is not in order.
     """
     shown = ((t, name, 0) for t, entry in enumerate(sides.targets) for name in entry.shown)
-    known = [*ours, *keyed(shown, sides.bases, is_target=True)]
+    known = [*ours, *keyed(shown, sides.bases, partial(sides.front_of, is_target=True), is_target=True)]
     moved = [row for row in theirs if sides.renamed[row.entry] is not None]
     pins = {(s, name.segments): pinned for s, rule in enumerate(sides.renamed) if rule for name, pinned in rule.names}
     claims: list[Claim] = []

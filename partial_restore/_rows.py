@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from partial_restore._keys import CELL, HALVES, OF, VARIABLES, Key, Part, Prefix, positions_of
+from partial_restore._keys import CELL, HALVES, OF, VARIABLES, Front, Key, Part, Prefix, positions_of
 from partial_restore._types import Name, Place
 
 Places = tuple[Place | None, ...]
@@ -28,7 +28,13 @@ class Row(NamedTuple):
     said: Sequence[bool | None] = ()
 
 
-def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_target: bool) -> list[Row]:
+def keyed(
+    names: Iterable[tuple[int, Name, int]],
+    bases: Collection[str],
+    front_of: Callable[[str], Front | None],
+    *,
+    is_target: bool,
+) -> list[Row]:
     """Return the names with their keys; the first ``pins`` segments of a name are taken literally.
 
     A segment of which its side knows nothing may be a chosen name or an automatic one: such a name has a key for
@@ -52,11 +58,12 @@ def keyed(names: Iterable[tuple[int, Name, int]], bases: Collection[str], *, is_
         scope: _ranks(places) if scope[2] else _listed(places) for scope, places in held.items()
     }
     around_one = _around_one([(name, positions) for _, name, positions in listed])
+    after = _called_after([(name, positions) for _, name, positions in listed], front_of)
     return [
         Row(entry, name.segments, key, name.places, name.said)
         for entry, name, positions in listed
         for key in (
-            itertools.product(*_readings(name, positions, ranks, lost, around_one, is_target=is_target))
+            itertools.product(*_readings(name, positions, ranks, lost, around_one, after, is_target=is_target))
             if any(positions)
             else (name.segments,)
         )
@@ -103,12 +110,31 @@ def _ranks(places: Mapping[int, Place | None]) -> _Ranks:
     return {number: (rank, by_place[number]) for rank, number in enumerate(ordered)}
 
 
+def _called_after(
+    names: Iterable[tuple[Name, Sequence[tuple[str, int] | None]]], front_of: Callable[[str], Front | None]
+) -> Mapping[tuple[Prefix, str], Part]:
+    """Return what segments, by what stands before them, are that a person made of an automatic name, if all beside them have the same number in it.
+
+    ``block_3/block_3_query`` is the query of that block.
+    """
+    numbers: dict[tuple[Prefix, str], set[str]] = defaultdict(set)
+    found: dict[tuple[Prefix, str], tuple[str, str]] = {}
+    for name, positions in names:
+        for i, segment in enumerate(name.segments[: len(positions)]):
+            if positions[i] is None and not name.said[i] and (front := front_of(segment)):
+                base, number, rest = front
+                numbers[name.segments[:i], base].add(number)
+                found[name.segments[:i], segment] = base, rest
+    return {at: (f"{base}_{rest}", 0, 1, 0) for at, (base, rest) in found.items() if len(numbers[at[0], base]) == 1}
+
+
 def _readings(
     name: Name,
     positions: Sequence[tuple[str, int] | None],
     ranks: Mapping[_Scope, _Ranks],
     lost: Mapping[_Scope, str],
     around_one: Collection[Prefix],
+    after: Mapping[tuple[Prefix, str], Part],
     *,
     is_target: bool,
 ) -> Iterator[tuple[Part, ...]]:
@@ -116,7 +142,8 @@ def _readings(
     for i, position in enumerate(positions):
         segment = name.segments[i]
         if position is None:
-            yield (segment,)
+            at = (name.segments[:i], segment)
+            yield (segment, after[at]) if at in after else (segment,)
             continue
         base, number = position
         if base == OF:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from partial_restore._align import alignments, of_its_name
 from partial_restore._alignment import Alignment
@@ -113,7 +113,8 @@ def _rows(kind: Kind, sides: Sides) -> tuple[list[Row], list[Row]]:
     """Return the names of a kind on both sides, ready to compare."""
     ours = ((t, name, 0) for t, entry in enumerate(sides.targets) for name in _target_names(sides, entry, kind))
     theirs = ((s, name, pins) for s in range(len(sides.sources)) for name, pins in _source_names(sides, s, kind))
-    return keyed(ours, sides.bases, is_target=True), keyed(theirs, sides.bases, is_target=False)
+    mine, yours = (partial(sides.front_of, is_target=is_target) for is_target in (True, False))
+    return keyed(ours, sides.bases, mine, is_target=True), keyed(theirs, sides.bases, yours, is_target=False)
 
 
 def _alike(pairs: Iterable[tuple[int, int]], sides: Sides) -> frozenset[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from partial_restore._keys import AUTOMATIC, may_be_automatic
@@ -34,16 +34,18 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
     scopes = {member: scope for blocks in lists.values() for member, scope in _told(blocks).items()}
     found: dict[int, Scoped] = {}
     for leaf, path, i in listed:
-        scope, times = scopes.get(path[i].node, ((), 0))
-        if not scope:
-            continue
         names, blocks = found.get(leaf, Scoped())
+        scope, times = scopes.get(path[i].node, ((), 0))
+        if not blocks:
+            blocks = tuple(_labelled(nodes, path, i))
+        if scope:
+            blocks = (*blocks, (_depth(path, i), scope[-1], times))
         within = tuple(step.segment for step in path[i + 1 : -1] if step.segment not in TRANSPARENT)
         if within and times == 1:
             own = _called(nodes[leaf])[-1]
             said = (*(False for _ in scope), *(True for _ in within), True)
             names = (Name((*scope, *within, own), said),)
-        found[leaf] = Scoped(names, (*blocks, (scope[-1], times)))
+        found[leaf] = Scoped(names, blocks)
     return found
 
 
@@ -51,6 +53,17 @@ def _places(nodes: Sequence[Node], path: Path) -> list[int]:
     """Return where members of a person's lists stand on a path, behind the last one of Keras' own lists."""
     first = path.members[-1] + 1 if path.members else 1
     return [i for i in range(first, len(path) - 1) if nodes[path[i - 1].node].is_list]
+
+
+def _labelled(nodes: Sequence[Node], path: Path, i: int) -> Iterator[tuple[int, str, int]]:
+    """Yield what the layers in a block are called, if that is known: attributes lead to them."""
+    for j in range(i + 1, len(path) - 1):
+        if label := nodes[path[j].node].label:
+            yield _depth(path, j), label, 1
+
+
+def _depth(path: Path, i: int) -> int:
+    return sum(step.segment not in TRANSPARENT for step in path[i:])
 
 
 def _told(blocks: Mapping[int, Sequence[_Scope]]) -> dict[int, tuple[_Scope, int]]:

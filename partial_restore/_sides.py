@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from partial_restore._keys import VARIABLES
+from partial_restore._keys import AUTOMATIC, VARIABLES, Front, front_of
 from partial_restore._select import Renamed
 from partial_restore._types import Entry
 
@@ -25,6 +26,24 @@ class Sides:
     def has_paths(self) -> bool:
         """Whether something but what it was called leads to a tensor of the file."""
         return any(each.paths for each in self.sources)
+
+    def front_of(self, segment: str, *, is_target: bool) -> Front | None:
+        """Return what the name of a layer was made of: the automatic one of a layer of the model's own classes.
+
+        That is on the same side; or it is the model, which a file does not name: then it has no other one of its class.
+        """
+        front = front_of(segment, self.bases)
+        if front is None:
+            return None
+        base, number, _ = front
+        known = self._automatic[is_target].get(base, set())
+        return front if (f"{base}_{number}" if number else base) in known or not (known or is_target) else None
+
+    @cached_property
+    def _automatic(self) -> tuple[Mapping[str, set[str]], Mapping[str, set[str]]]:
+        """The automatic names of layers of the model's own classes, by these: those of the checkpoint, and of the model."""
+        theirs, ours = (_by_class(side, frozenset(self.bases) - AUTOMATIC) for side in (self.sources, self.targets))
+        return theirs, ours
 
     @cached_property
     def is_of_names(self) -> bool:
@@ -49,3 +68,15 @@ class Sides:
 
     def are_alike(self, t: int, s: int) -> bool:
         return self.targets[t].shape == self.sources[s].shape
+
+
+def _by_class(entries: Sequence[Entry], classes: Collection[str]) -> Mapping[str, set[str]]:
+    names = [name for entry in entries for name in (*entry.paths, *entry.given, *entry.shown)] if classes else []
+    words = {word for name in names for word in name.segments}
+    found: dict[str, set[str]] = defaultdict(set)
+    for word in words:
+        base, _, number = word.rpartition("_")
+        for each in (word, base if number.isdecimal() else ""):
+            if each in classes:
+                found[each].add(word)
+    return found

@@ -95,8 +95,8 @@ class State:
     is_reordered: bool = False
 
 
-Blocks = tuple[tuple[str, int], ...]
-"""What blocks in lists are called, and how many in a list are called so, from the outermost one on."""
+Blocks = tuple[tuple[int, str, int], ...]
+"""How many segments of a path blocks in lists, and layers in these, stand before its end, what they are called, and how many in a list are called so."""
 
 
 class Entry(NamedTuple):

@@ -59,6 +59,11 @@ def listed(text: str) -> Entry:
     return short(text, text)._replace(shown=(name._replace(places=(*(("", 0) for _ in name.segments[1:]), None)),))
 
 
+def within(model: str, text: str) -> Entry:
+    """A variable of a model that has a name."""
+    return layer(text)._replace(shown=(layer(text).paths[0], layer(f"{model}/{text}").paths[0]))
+
+
 def called(entry: Entry, given: str) -> Entry:
     return entry._replace(given=layer(given).given)
 
@@ -956,6 +961,42 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [inner("a/w", "a/w", 1), inner("b/w", "b/w", 2), inner("dense/w", "dense/w", 3)],
         {},
         {"model/a/w": "a/w", "model/b/w": "b/w", "dense/w": AMBIGUOUS},
+    ),
+    "names made of the automatic one of the layer around": (
+        [layer("net_3/net_3_a/w"), layer("net_3/net_3_b/w")],
+        [layer("net/net_a/w"), layer("net/net_b/w")],
+        {"automatic": {"net"}},
+        {"net_3/net_3_a/w": "net/net_a/w", "net_3/net_3_b/w": "net/net_b/w"},
+    ),
+    "names made of an automatic one, and others": (
+        [within("net_3", "dense/net_3_a/w")],
+        [layer("dense/net_a/w"), layer("dense/b/w")],
+        {"automatic": {"net"}},
+        {"dense/net_3_a/w": "dense/net_a/w"},
+    ),
+    "names made of an automatic one, of which the file has two": (
+        [within("net_3", "dense/net_3_a/w")],
+        [layer("dense/net_a/w"), layer("dense/net_1_a/w")],
+        {"automatic": {"net"}},
+        {"dense/net_3_a/w": MISSING},
+    ),
+    "names made of an automatic one, of which the file has two, and one is called so": (
+        [layer("dense/net_a/w")],
+        [layer("dense/net_a/w"), layer("dense/net_1_a/w")],
+        {"automatic": {"net"}},
+        {"dense/net_a/w": "dense/net_a/w"},
+    ),
+    "names that look like such, of no layer that is called so": (
+        [layer("dense/net_3_a/w"), layer("net/b/w")],
+        [layer("dense/net_a/w"), layer("net/b/w")],
+        {"automatic": {"net"}},
+        {"dense/net_3_a/w": MISSING, "net/b/w": "net/b/w"},
+    ),
+    "names that look like such, of a class that the model has not": (
+        [layer("dense/out_3_a/w")],
+        [layer("dense/out_a/w")],
+        {"automatic": {"net"}},
+        {"dense/out_3_a/w": MISSING},
     ),
     "numbers of arrays, one of which may be of a layer in an inner model": (
         [

@@ -22,6 +22,7 @@ from partial_restore._places import (
     LAYERS,
     Group,
     base_of,
+    blocks_around,
     classes_of,
     is_of_models,
     members_of,
@@ -110,7 +111,10 @@ class GroupsSource:
             layer = base_of(at[-1]) if at and members_of(at)[-1] else ""
             names = names_of_place(at, held[-1], members_of(at), self._labels, self.layout, self._order) or names
         part: Part = self._part(at) if array.dtype else "internal"
-        return Entry(key, names, (), array.shape, array.dtype or "unknown", part, array.itemsize, layer=layer)
+        blocks = blocks_around(at, self._labels)
+        return Entry(
+            key, names, (), array.shape, array.dtype or "unknown", part, array.itemsize, layer=layer, blocks=blocks
+        )
 
     def _begins_with_a_step(self, group: str) -> bool:
         """Say whether a group may be that of an optimizer: that counts its steps first, as no layer of Keras does."""

@@ -11,7 +11,7 @@ from partial_restore._keys import is_own_name
 from partial_restore._places import snake_case
 from partial_restore._targets._tracked import Graph
 from partial_restore._targets._training import with_order
-from partial_restore._targets._ways import stored_at, stored_names, stored_places
+from partial_restore._targets._ways import stored_at, stored_blocks, stored_names, stored_places
 from partial_restore._types import Layout, Name, name_of
 
 
@@ -40,7 +40,14 @@ def called_as_in(held: Sequence[Held], graph: Graph, layout: Layout) -> list[Hel
         ]
     ways = stored_places(graph, layout)
     names = stored_names(ways, layout)
-    renamed = [_of_class(_renamed(each, names.get(id(each.variable), ()), is_more=False)) for each in held]
+    blocks = stored_blocks(ways)
+    renamed = [
+        with_entry(
+            _of_class(_renamed(each, names.get(id(each.variable), ()), is_more=False)),
+            blocks=blocks.get(id(each.variable), ()),
+        )
+        for each in held
+    ]
     return with_order(renamed, [{id(raw(variable)): at for at, variable in stored_at(places)} for places in ways])
 
 

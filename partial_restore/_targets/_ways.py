@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from partial_restore._eager import raw
 from partial_restore._keras_stored import Stored, stored
 from partial_restore._keys import VARIABLES, counted_from_zero
-from partial_restore._places import LAYERS, names_of_place
+from partial_restore._places import LAYERS, blocks_around, names_of_place
 from partial_restore._targets._tracked import Graph
-from partial_restore._types import Layout, Name
+from partial_restore._types import Blocks, Layout, Name
 
 T = TypeVar("T")
 _Path = tuple[str, ...]
@@ -57,6 +57,17 @@ def stored_names(ways: Sequence[Sequence[_Placed]], layout: Layout) -> Mapping[i
         for key, variable in place.variables.items():
             names.setdefault(id(raw(variable)), []).extend(names_of_place(group, key, members, labels, layout, order))
     return names
+
+
+def stored_blocks(ways: Sequence[Sequence[_Placed]]) -> Mapping[int, Blocks]:
+    """Return what the layers around the variables are called, by their ids."""
+    return {
+        id(raw(variable)): blocks_around(place.group, place.labels)
+        for way in ways[:1]
+        for _, _, place in way
+        if not place.elsewhere
+        for variable in place.variables.values()
+    }
 
 
 def _behind(front: _Path, by_group: Mapping[_Path, T]) -> Mapping[_Path, T]:

@@ -1,0 +1,156 @@
+"""Layers in lists of a person's own layers and models: their places, and all else that a file tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from families import FAMILIES, contents, randomized
+from models import unchanged
+
+import partial_restore as pr
+
+KERAS = tuple(int(part) for part in keras.__version__.split(".")[:2])
+
+Saved = Callable[[Any, Path], Any]
+
+
+def live(model: Any, _folder: Path) -> Any:
+    return model
+
+
+def by_name(model: Any, folder: Path) -> Any:
+    return pr.save_subset(model, folder / "part")
+
+
+def checkpoint(model: Any, folder: Path) -> Any:
+    return tf.train.Checkpoint(model=model).write(str(folder / "ckpt"))
+
+
+def weights_h5(model: Any, folder: Path) -> Any:
+    model.save_weights(folder / "model.weights.h5")
+    return folder / "model.weights.h5"
+
+
+def net(family: str, blocks: Callable[[Any], list[Any]]) -> Any:
+    """A model that has its blocks in a list, once it is called."""
+
+    class Net(FAMILIES[family].Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = blocks(self)
+
+        def call(self, x: Any) -> Any:
+            for block in self.blocks:
+                x = block(x)
+            return x
+
+    model = Net()
+    model(np.ones([1, 4], np.float32))
+    return model
+
+
+def block(family: str, called: Callable[[Any], str], *, builds: bool = False) -> Any:
+    """A layer of two, which are called ``query_…`` and ``out_…``."""
+    layers = FAMILIES[family].layers
+
+    class Block(layers.Layer):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.query, self.out = (layers.Dense(4, name=f"{called(self)}_{each}") for each in ("query", "out"))
+
+        def build(self, shape: Any) -> None:
+            for layer in (self.query, self.out) if builds else ():
+                layer.build(shape)
+            super().build(shape)
+
+        def call(self, x: Any) -> Any:
+            return self.out(self.query(x))
+
+    return Block()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("save", [live, by_name, weights_h5, checkpoint])
+def test_names_made_of_automatic_ones_are_as_automatic(save: Saved, family: str, tmp_path: Path) -> None:
+    """What the names begin with is counted anew in every process, and goes on in this one."""
+    if save is checkpoint and family == "keras":
+        pytest.skip("TensorFlow keeps no lists of Keras 3")
+
+    def within(model: Any) -> list[Any]:
+        layers = [FAMILIES[family].layers.Dense(4, name=f"{model.name}_{each}") for each in ("first", "last")]
+        return [*layers, *(block(family, lambda layer: layer.name) for _ in range(2))]
+
+    source, target = (net(family, within) for _ in range(2))
+    randomized(source)
+    report = pr.restore_subset(target, save(source, tmp_path))
+    assert not report.initialized
+    assert contents(target) == contents(source)
+
+
+@pytest.mark.parametrize("names", ["image text fuse", "image fuse audio", "text image audio"])
+@pytest.mark.parametrize(
+    ("family", "save", "builds"),
+    [
+        *(("keras", save, builds) for save in (live, by_name, weights_h5) for builds in (False, True)),
+        *(("tf_keras", save, builds) for save in (live, by_name) for builds in (False, True)),
+        ("tf_keras", checkpoint, False),
+    ],
+)
+def test_names_of_layers_in_blocks_without_one_speak_against_places(
+    family: str, save: Saved, builds: bool, names: str, tmp_path: Path
+) -> None:
+    if save is weights_h5 and KERAS < (3, 6):
+        pytest.skip("this Keras writes no names beside weights")
+
+    def of(names: str) -> Any:
+        called = [lambda _, name=name: name for name in names.split()]
+        return net(family, lambda _: [block(family, each, builds=builds) for each in called])
+
+    source, target = randomized(of("text image fuse")), of(names)
+    path = save(source, tmp_path)
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, path)
+    same = of("text image fuse")
+    pr.restore_subset(same, path)
+    assert contents(same) == contents(source)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("save", [live, by_name, weights_h5, checkpoint])
+def test_a_layer_of_another_class_speaks_against_places(save: Saved, family: str, tmp_path: Path) -> None:
+    if save is checkpoint and family == "keras":
+        pytest.skip("TensorFlow keeps no lists of Keras 3")
+    layers = FAMILIES[family].layers
+
+    class Scaled(layers.Dense):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return 2 * super().call(x)
+
+    source = randomized(net(family, lambda _: [layers.Dense(4) for _ in range(3)]))
+    target = net(family, lambda _: [Scaled(4), layers.Dense(4), layers.Dense(4)])
+    path = save(source, tmp_path)
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, path)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("save", [live, by_name])
+def test_layers_of_a_list_that_are_all_of_another_class_keep_their_places(
+    save: Saved, family: str, tmp_path: Path
+) -> None:
+    layers = FAMILIES[family].layers
+
+    class Scaled(layers.Dense):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return 2 * super().call(x)
+
+    source = randomized(net(family, lambda _: [layers.Dense(4) for _ in range(3)]))
+    target = net(family, lambda _: [Scaled(4) for _ in range(3)])
+    pr.restore_subset(target, save(source, tmp_path))
+    assert contents(target) == contents(source)
