@@ -47,6 +47,7 @@ class Names(NamedTuple):
     scoped: tuple[Name, ...] = ()
     """By the scope of a block in a list, and the attributes within that."""
     blocks: Blocks = ()
+    """What is around it in lists, be it called as others are or not."""
 
 
 def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int], *, unnamed: bool = False) -> dict[int, Names]:

@@ -15,7 +15,7 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
     """Leave undecided a place in a list if both sides tell the names of the layers there, chosen ones, and they differ.
 
     Or if the given names tell that what is there traded places: those of one have all models within the list on one side only,
-    those of another on the other side only. Or if an attribute is for a layer of a list in which that stands elsewhere now, or among others. So is all that lies at that place, be its name lost; and what stands under an attribute as well, which is no name of its own then.
+    those of another on the other side only. Or if layers within have other chosen names, or some of the list are of another class. Or if an attribute is for a layer of a list in which that stands elsewhere now, or among others. So is all that lies at that place, be its name lost; and what stands under an attribute as well, which is no name of its own then.
     """
 
     def is_renamed(claim: Claim) -> bool:

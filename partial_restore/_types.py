@@ -109,7 +109,7 @@ class Entry(NamedTuple):
     calls it, which tells less: they count where nothing else is known. ``layer`` is the class of its layer, if known, where
     a file only numbers the variables of a layer. ``state`` is what a piece of optimizer state is. A variable is ``frozen`` if
     a file that lists what is not trained last would have it there. Its ``place`` is the one among all variables of its model, if known.
-    ``blocks`` are those of a person's lists around it.
+    ``blocks`` are what its side calls those of a person's lists around it, and the layers in these, as far as that is known.
     """
 
     key: str
