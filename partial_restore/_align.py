@@ -147,10 +147,10 @@ def _tops(ours: Sequence[Row], theirs: Sequence[Row], root: Root) -> list[Alignm
 def _agreeing(found: Sequence[Alignment]) -> list[Alignment]:
     """Return the alignment that makes most meet if the others say nothing else, or all of them.
 
-    Numbers alone speak against a chosen name where they make as much meet, or more layers than the one that it names.
+    Numbers alone speak against chosen names where they make as much meet as these do, or more layers than the one that a name has.
     """
     told = [each for each in found if each.is_told]
-    most = max((len(each.pairs) for each in told), default=0)
+    most = max((len(each.chosen) for each in told), default=0)
     is_of_one = all(each.is_of_one_member for each in told)
     weighty = [each for each in found if each.is_told or len(each.pairs) >= most or (is_of_one and not each.is_of_one)]
     fitting = sorted(weighty, key=_weight, reverse=True)

@@ -36,6 +36,11 @@ class Alignment:
         return {s for _, s in self.pairs}
 
     @cached_property
+    def chosen(self) -> frozenset[tuple[int, int]]:
+        """The pairs that meet by names that were chosen alone."""
+        return frozenset([(t, s) for t, s, key in self.met if is_said(key)])
+
+    @cached_property
     def layers(self) -> set[Key]:
         return {key[:-1] for _, _, key in self.met if len(key) > 1}
 

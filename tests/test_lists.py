@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,11 @@ def checkpoint(model: Any, folder: Path) -> Any:
 def weights_h5(model: Any, folder: Path) -> Any:
     model.save_weights(folder / "model.weights.h5")
     return folder / "model.weights.h5"
+
+
+def archive(model: Any, folder: Path) -> Any:
+    model.save(folder / "model.keras")
+    return folder / "model.keras"
 
 
 def net(family: str, blocks: Callable[[Any], list[Any]]) -> Any:
@@ -154,3 +160,26 @@ def test_layers_of_a_list_that_are_all_of_another_class_keep_their_places(
     target = net(family, lambda _: [Scaled(4) for _ in range(3)])
     pr.restore_subset(target, save(source, tmp_path))
     assert contents(target) == contents(source)
+
+
+@pytest.mark.parametrize("save", [archive, weights_h5])
+def test_one_layer_s_name_does_not_say_where_the_others_without_went(save: Saved, tmp_path: Path) -> None:
+    """The saved model is in a list, one of its layers under another name; a new layer elsewhere has the old one."""
+    dense = keras.layers.Dense
+    source = keras.Sequential([keras.layers.Input([4]), dense(4, name="d"), dense(4)])
+
+    class Net(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = [keras.Sequential([dense(4, name="e"), dense(4)])]
+            self.heads = {"new": dense(4), "d": dense(4, name="d")}
+
+        def call(self, x: Any) -> Any:
+            x = self.blocks[0](x)
+            return self.heads["new"](x) + self.heads["d"](x)
+
+    path, target = save(randomized(source), tmp_path), Net()
+    target(np.ones([1, 4], np.float32))
+    with unchanged(target), pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, path)
+    assert {re.sub(r"_\d+/", "/", each) for each in caught.value.names} >= {"heads/new/kernel", "blocks/0/dense/kernel"}
