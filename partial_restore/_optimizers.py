@@ -7,8 +7,9 @@ counts only together with the class of the optimizer, its *family*.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -93,6 +94,9 @@ SLOTS = {
 }
 """What the optimizers of TensorFlow 1 name the state of a variable, below its own name: numbered as they make it."""
 
+_WIDTHS = Counter(re.sub(r"_\d+$", "", slot) for slot in SLOTS)
+"""How many slots they make of a variable, by the name of the first."""
+
 _POWER = re.compile(r"(?:(?P<scope>.+)/)?(?P<word>beta[12]_power)(?P<number>_\d+)?")
 """What they have once, beside the variables."""
 
@@ -140,25 +144,72 @@ def states_of_keys(shapes: Mapping[str, Sequence[int]]) -> dict[str, State]:
     'w'
     """
     found: dict[str, State] = {}
-    for key in shapes:
-        front, _, word = key.rpartition("/")
-        if word in SLOTS and front:
-            family, kind = SLOTS[word]
-            if word == "RMSProp_1" and f"{front}/RMSProp_2" in shapes:
-                kind = "average_gradient"
-            owners = _owners_of_slot(key, front, shapes)
-            if owners:
-                found[key] = State(
-                    kind if len(owners) == 1 else "", family, (), owners[0] if len(owners) == 1 else None
-                )
+    slots = {key: slot for key in shapes if (slot := _slot(key, shapes)) and slot.owners}
+    counts = Counter(optimizer[:2] for optimizer in {slot.optimizer for slot in slots.values()})
+    for key, slot in slots.items():
+        family, scope, place = slot.optimizer
+        owner = slot.owners[0] if len(slot.owners) == 1 else None
+        called = f"{scope}{place + 1} of {counts[family, scope]}"
+        found[key] = State("" if owner is None else slot.kind, family, (called,), owner)
     families = {state.family for state in found.values()}
     family = families.pop() if len(families) == 1 else ""
     powers = {key: power for key in shapes if (power := _POWER.fullmatch(key))}
     places = {(power["scope"] or "", power["number"] or "") for power in powers.values()}
+    count_of = Counter(scope for scope, _ in places)
     for key, power in powers.items():
-        place = f"{power['scope'] or ''}/{power['number'] or ''} of {len(places)}"
-        found[key] = State(power["word"], family, (place,) if len(places) > 1 else ())
+        scope = power["scope"] or ""
+        found[key] = State(power["word"], family, (f"{scope}/{power['number'] or ''} of {count_of[scope]}",))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """What an optimizer of TensorFlow 1 keeps of a variable: which optimizer, what, and whose it may be.
+
+    The optimizer is known by its class, its scope, and its place among those of the class there; the kind is empty where numbers do not tell it.
+    """
+
+    optimizer: tuple[str, str, int]
+    kind: str
+    owners: Sequence[str]
+
+
+def _slot(key: str, shapes: Mapping[str, Sequence[int]]) -> _Slot | None:
+    """Return what a key says, if it is one of a slot. A second optimizer of a class goes on where the first one's numbers end.
+
+    >>> shapes = {"w": [2], "w/Adagrad": [2], "w/Adagrad_1": [2]}
+    >>> _slot("w/Adagrad_1", shapes).optimizer, _slot("w/Adam_2", shapes)
+    (('adagrad', '', 1), None)
+    """
+    front, _, word = key.rpartition("/")
+    name, _, number = word.rpartition("_")
+    base, place = (name, int(number)) if number.isdecimal() and name else (word, 0)
+    if not front or base not in SLOTS:
+        return None
+    width = _WIDTHS[base]
+    count = next(i for i in itertools.count() if _numbered(f"{front}/{base}", i) not in shapes)
+    if place >= max(width, count):
+        return None
+    owners = _owners_of_slot(key, front, shapes)
+    scope = front.removesuffix(owners[0]) if len(owners) == 1 else ""
+    kinds = _kinds(base, count)
+    return _Slot((SLOTS[base][0], scope, place // len(kinds)), kinds[place % len(kinds)], owners)
+
+
+def _kinds(base: str, count: int) -> Sequence[str]:
+    """Return what one optimizer keeps of a variable, in the order in which it is numbered, if all of its class keep so many.
+
+    RMSProp keeps two, or three if it is centered: five or more may be of either.
+    """
+    if base != "RMSProp":
+        return [SLOTS[_numbered(base, i)][1] for i in range(_WIDTHS[base])]
+    if count == 3:
+        return "velocity", "average_gradient", "momentum"
+    return ("velocity", "momentum") if count < 5 else ("", "")
+
+
+def _numbered(name: str, number: int) -> str:
+    return f"{name}_{number}" if number else name
 
 
 def _owners_of_slot(key: str, front: str, shapes: Mapping[str, Sequence[int]]) -> list[str]:

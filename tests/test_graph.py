@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,52 @@ def test_optimizer_state_is_left_and_initialized(tmp_path: Path, session: tf1.Se
     assert [item.name for item in report.loaded] == ["w"]
     assert {item.name for item in report.initialized} == {"w/Adam", "w/Adam_1", "beta1_power", "beta2_power"}
     session.run(step)
+
+
+OPTIMIZERS = {
+    "Adagrad": lambda: tf1.train.AdagradOptimizer(0.1),
+    "Momentum": lambda: tf1.train.MomentumOptimizer(0.1, 0.9),
+    "Adam": tf1.train.AdamOptimizer,
+    "RMSProp": lambda: tf1.train.RMSPropOptimizer(0.1),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("before", "after", "is_told"),
+    [
+        ("main aux", "main aux", True),
+        ("main aux", "main", False),
+        ("main", "aux main", False),
+        ("a/main b/aux", "b/aux", True),
+        ("main", "a/aux main", False),
+    ],
+)
+def test_state_of_two_optimizers_of_a_class(
+    optimizer: str, before: str, after: str, is_told: bool, tmp_path: Path, session: tf1.Session
+) -> None:
+    """The second one goes on where the numbers of the first one end: without one of them nothing tells whose they are."""
+
+    def state(optimizers: str) -> dict[str, tf.Variable]:
+        (w,) = variables({"w": (2,)})
+        for scope in (each.rpartition("/")[0] for each in optimizers.split()):
+            with tf1.variable_scope(scope) if scope else nullcontext():
+                OPTIMIZERS[optimizer]().minimize(tf.reduce_sum(w * w))
+        return {each.op.name: each for each in tf1.global_variables()}
+
+    with tf.Graph().as_default() as graph, tf1.Session(graph=graph) as other:
+        saved = state(before)
+        for i, each in enumerate(saved.values()):
+            other.run(each.initializer, {each.initializer.inputs[1]: np.full(each.shape, i + 1, np.float32)})
+        path, values = tf1.train.Saver().save(other, str(tmp_path / "ckpt")), other.run(saved)
+    made = state(after)
+    if not is_told:
+        with pytest.raises(pr.AmbiguousError):
+            pr.restore_subset(session.graph, path, session=session, optimizer=True)
+        return
+    pr.restore_subset(session.graph, path, session=session, optimizer=True)
+    for name, value in session.run(made).items():
+        np.testing.assert_array_equal(value, values[name])
 
 
 def test_assignment_map_is_what_a_saver_takes(tmp_path: Path, session: tf1.Session) -> None:

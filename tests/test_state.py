@@ -295,6 +295,36 @@ def test_keys_of_tensorflow_1_tell_what_they_are() -> None:
     }
 
 
+def test_slots_of_a_second_optimizer_go_on_where_the_first_one_s_end() -> None:
+    names = {"Adam": 4, "Momentum": 2, "RMSProp": 4}
+    keys = [
+        "w",
+        *(f"w/{name}_{i}".removesuffix("_0") for name, count in names.items() for i in range(count)),
+        "w/Ftrl_3",
+    ]
+    states = states_of_keys(dict.fromkeys(keys, (2,)))
+    assert {key: (*state.optimizer, state.kind) for key, state in states.items()} == {
+        "w/Adam": ("1 of 2", "momentum"),
+        "w/Adam_1": ("1 of 2", "velocity"),
+        "w/Adam_2": ("2 of 2", "momentum"),
+        "w/Adam_3": ("2 of 2", "velocity"),
+        "w/Momentum": ("1 of 2", "momentum"),
+        "w/Momentum_1": ("2 of 2", "momentum"),
+        "w/RMSProp": ("1 of 2", "velocity"),
+        "w/RMSProp_1": ("1 of 2", "momentum"),
+        "w/RMSProp_2": ("2 of 2", "velocity"),
+        "w/RMSProp_3": ("2 of 2", "momentum"),
+    }
+
+
+def test_slots_of_which_numbers_do_not_tell_what_they_are() -> None:
+    """Two optimizers that are centered, or three that are not."""
+    keys = ["w", *(f"w/RMSProp_{i}".removesuffix("_0") for i in range(6))]
+    states = states_of_keys(dict.fromkeys(keys, (2,)))
+    assert {state.kind for state in states.values()} == {""}
+    assert len(states) == 6
+
+
 def test_powers_of_several_optimizers_are_kept_apart() -> None:
     shapes: dict[str, list[int]] = {
         "w": [2],
