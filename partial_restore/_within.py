@@ -22,6 +22,7 @@ def _lies_deeper(side: Below, met: Collection[int], other: Below) -> bool:
     deeper = {
         unnumbered(key[i:])
         for _, key in side.rows
+        if not _is_short(key, other)
         for i in range(1, len(key) - 1)
         if key[:i] not in known and key[i] != VARIABLES
     }
@@ -34,9 +35,15 @@ def of_models_within(found: Alignment, sides: Sides) -> set[tuple[Key, tuple[int
 
 
 def lone(found: Alignment, sides: Sides) -> list[tuple[Key, tuple[int, ...]]]:
-    """Return what meets nothing on either side, and its shape."""
+    """Return what meets nothing on either side, and its shape; a file may call what is wrapped after the layer around it alone."""
     met, sources = {t for t, _ in found.pairs}, found.sources
+    ours, theirs = found.ours, found.theirs
     return [
-        *((key, sides.targets[t].shape) for t, key in found.ours.rows if t not in met),
-        *((key, sides.sources[s].shape) for s, key in found.theirs.rows if s not in sources),
+        *((key, sides.targets[t].shape) for t, key in ours.rows if t not in met and not _is_short(key, theirs)),
+        *((key, sides.sources[s].shape) for s, key in theirs.rows if s not in sources and not _is_short(key, ours)),
     ]
+
+
+def _is_short(key: Key, other: Below) -> bool:
+    """Say whether the other side has a variable of this name directly in a layer around it."""
+    return any((*key[:i], key[-1]) in other.index for i in range(1, len(key) - 1))

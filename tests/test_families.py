@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from families import ARCHITECTURES, FAMILIES, Array, Artefact, Called, named, unnamed
+from families import ARCHITECTURES, FAMILIES, Array, Artefact, Called, contents, named, randomized, unnamed
+from models import unchanged
 
 import partial_restore as pr
 
@@ -968,3 +969,35 @@ def test_what_has_a_name_is_not_taken_for_what_has_none_where_there_are_several(
     for each in ("gamma", "beta"):
         mine, yours = (getattr(model.layers[-1], each).numpy() for model in (new, old))
         np.testing.assert_array_equal(mine, yours)
+
+
+def of_steps(parts: str) -> Any:
+    """A model without names, some layers of which go over every step."""
+    layers = tf_keras.layers
+    made = {
+        "steps": lambda: layers.TimeDistributed(layers.Dense(4)),
+        "norm": layers.BatchNormalization,
+        "dense": lambda: layers.Dense(4),
+    }
+    return tf_keras.Sequential([layers.Input([3, 4]), *(made[part]() for part in parts.split())])
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("parts", ["steps norm steps norm dense", "steps dense steps dense", "norm steps norm dense"])
+def test_what_goes_over_steps_is_no_model_within(parts: str, whole: bool, tmp_path: Path) -> None:
+    """A legacy file does not name the layer that is wrapped: one of its class and shape beside it is another one."""
+    source, path = randomized(of_steps(parts)), tmp_path / "model.h5"
+    (source.save if whole else source.save_weights)(path)
+    target = of_steps(parts)
+    pr.restore_subset(target, path)
+    assert contents(target) == contents(source)
+
+
+@pytest.mark.parametrize(
+    "parts", ["steps norm steps norm steps", "steps norm dense norm dense", "norm steps norm dense"]
+)
+def test_layers_over_steps_that_came_or_went_are_undecidable(parts: str, tmp_path: Path) -> None:
+    randomized(of_steps("steps norm steps norm dense")).save_weights(tmp_path / "model.h5")
+    target = of_steps(parts)
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, tmp_path / "model.h5")
