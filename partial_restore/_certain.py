@@ -38,10 +38,11 @@ def _is_outside(each: Alignment, best: Alignment) -> bool:
 
 
 def _leaves_layers(found: Alignment, theirs: Iterable[Row]) -> bool:
-    """Say whether there are layers in the file of which nothing meets: one may have lost a bias."""
+    """Say whether there are layers in the file of which nothing meets, nor their names: one may have lost a bias."""
     deep = [row for row in theirs if len(row.segments) > 1]
-    met = {row.segments[:-1] for row in deep if row.entry in found.sources}
-    return any(row.entry not in found.sources and row.segments[:-1] not in met for row in deep)
+    explained = found.sources | {s for s, key in found.theirs.rows if len(key) > 1 and key[:-1] in found.ours.layers}
+    met = {row.segments[:-1] for row in deep if row.entry in explained}
+    return any(row.entry not in explained and row.segments[:-1] not in met for row in deep)
 
 
 def _is_shared(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
