@@ -1001,3 +1001,68 @@ def test_layers_over_steps_that_came_or_went_are_undecidable(parts: str, tmp_pat
     target = of_steps(parts)
     with unchanged(target), pytest.raises(pr.AmbiguousError):
         pr.restore_subset(target, tmp_path / "model.h5")
+
+
+def with_shared(k: Any, edit: str = "") -> Any:
+    """A model whose layers have names, of which two models within and the one around them share one."""
+
+    def dense(name: str) -> Any:
+        return k.layers.Dense(4, name=name)
+
+    def inner(name: str, *layers: Any) -> Any:
+        x = inputs = k.Input([4])
+        for layer in layers:
+            x = layer(x)
+        return k.Model(inputs, x, name=name)
+
+    shared = dense("shared")
+    models = [
+        inner("one", dense("a"), *([] if "one" in edit else [shared]), dense("b")),
+        inner("two", *([] if "two" in edit else [shared]), dense("c")),
+    ]
+    layers = [dense("d"), *models, k.layers.TimeDistributed(shared, name="steps"), shared, dense("e")]
+    if "apart" in edit:
+        layers[-2] = dense("shared")
+    x = inputs = k.Input([4])
+    for layer in layers:
+        is_of_steps = layer.name == "steps"
+        x = k.layers.Reshape([1, 4])(x) if is_of_steps else x
+        x = k.layers.Reshape([4])(layer(x)) if is_of_steps else layer(x)
+    return k.Model(inputs, x)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("saved", ["", "one", "two", "apart"])
+@pytest.mark.parametrize("made", ["", "one", "two", "one two"])
+def test_a_shared_layer_in_an_archive_is_not_counted_twice(saved: str, made: str, family: str, tmp_path: Path) -> None:
+    """It is stored where it comes first, and tf.keras does not count it again: what follows has another number then."""
+    k = FAMILIES[family]
+    source, target = randomized(with_shared(k, saved)), with_shared(k, made)
+    source.save(tmp_path / "model.keras")
+    kernels = {each.name: weights_of(source, each.name) for each in leaves(source)}
+    before = weights_of(target, "shared")
+    try:
+        pr.restore_subset(target, tmp_path / "model.keras")
+    except pr.AmbiguousError:
+        assert "apart" in saved
+        return
+    for name in (each.name for each in leaves(target) if each.name != "shared"):
+        assert weights_of(target, name) == kernels[name]
+    if "apart" not in saved:
+        allowed = [kernels["shared"]] if saved == made else [kernels["shared"], before]
+        assert weights_of(target, "shared") in allowed
+
+
+def leaves(model: Any) -> list[Any]:
+    """The layers of a model and of those within it that have weights of their own."""
+    return [
+        leaf
+        for layer in model.layers
+        for leaf in (leaves(layer) if hasattr(layer, "layers") else [layer] if layer.weights else [])
+        if leaf.name != "steps"
+    ]
+
+
+def weights_of(model: Any, name: str) -> list[Any]:
+    found = next(each for each in leaves(model) if each.name == name)
+    return [np.asarray(each).tolist() for each in found.get_weights()]

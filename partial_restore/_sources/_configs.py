@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -23,30 +23,77 @@ class Member(NamedTuple):
     is_trained: bool
 
 
-def members_in(config: Mapping[str, Any], at: Group = ()) -> Iterator[Member]:
-    """Yield the layers in lists as the configuration of a model tells them, in their order.
+_Called = tuple[str, str]
+"""The class and the name of a layer."""
+
+
+def members_in(
+    config: Mapping[str, Any], stored: Collection[Group], at: Group = (), seen: Collection[_Called] = ()
+) -> Iterator[Member]:
+    """Yield the layers in lists as the configuration of a model tells them, in their order, with all that is ``stored``.
+
+    A layer that was ``seen`` before is stored there alone, and tf.keras does not count it again.
 
     >>> dense = {"class_name": "Dense", "config": {"name": "head"}}
     >>> inner = {"class_name": "Sequential", "config": {"name": "encoder", "layers": [dense]}}
-    >>> [member.place for member in members_in({"config": {"layers": [inner, dense]}})]
-    [('layers', 'sequential'), ('layers', 'sequential', 'layers', 'dense'), ('layers', 'dense')]
+    >>> places = [("layers", "sequential"), ("layers", "sequential", "layers", "dense"), ("layers", "dense")]
+    >>> [list(members_in({"config": {"layers": [inner, dense]}}, places[:i]))[-1].place[-1] for i in (3, 2)]
+    ['dense', 'dense']
+    >>> [len(list(members_in({"config": {"layers": [inner, dense]}}, places[:i]))) for i in (3, 2)]
+    [3, 2]
     """
-    for place, layer in _numbered(_layers_of(config), (*at, LAYERS)) if len(at) <= 2 * _MOST_DEPTH else ():
+    known = {*seen}
+    members = _layers_of(config) if len(at) <= 2 * _MOST_DEPTH else ()
+    for place, layer in _numbered(members, (*at, LAYERS), stored, known):
         yield Member(place, _name_of(layer), _is_trained(layer))
-        yield from members_in(layer, place)
+        yield from members_in(layer, stored, place, known)
+        known.update(_called_in(layer))
         cell = _own(layer).get("cell")
         cells = _listed(_own(cell).get("cells")) if isinstance(cell, dict) else ()
         for home, each in _numbered(cells, (*place, *CELLS)):
             yield Member(home, _name_of(each), _is_trained(each))
 
 
-def _numbered(layers: Sequence[Mapping[str, Any]], at: Group) -> Iterator[tuple[Group, Mapping[str, Any]]]:
-    """Yield the layers of a list with their places among those of their class."""
-    times: Counter[str] = Counter()
+def _numbered(
+    layers: Sequence[Mapping[str, Any]], at: Group, stored: Collection[Group] = (), seen: Collection[_Called] = ()
+) -> Iterator[tuple[Group, Mapping[str, Any]]]:
+    """Yield the layers of a list with their places among those of their class; not those of a class of which some are not told."""
+    rows: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    again = _seen_again(layers, seen)
     for layer in layers:
-        kind = snake_case(layer["class_name"])
-        yield (*at, f"{kind}_{times[kind]}" if times[kind] else kind), layer
-        times[kind] += 1
+        rows[snake_case(layer["class_name"])].append(layer)
+    places: dict[int, Group] = {}
+    for kind, row in rows.items():
+        row_places = [(*at, f"{kind}_{i}" if i else kind) for i in range(len(row))]
+        shared = [layer for layer in row if id(layer) in again]
+        held = [place in stored for place in row_places]
+        if shared and not all(held) and held == sorted(held, reverse=True):
+            told = [layer for layer in row if id(layer) not in again] if len(shared) == held.count(False) else []
+        else:
+            told = row
+        places.update((id(layer), place) for layer, place in zip(told, row_places, strict=False))
+    yield from ((places[id(layer)], layer) for layer in layers if id(layer) in places)
+
+
+def _seen_again(layers: Sequence[Mapping[str, Any]], seen: Collection[_Called]) -> set[int]:
+    """Return the layers of a list that are called as one that was seen before, or as one in a layer before them."""
+    known, again = {*seen}, set()
+    for layer in layers:
+        inner = _called_in(layer)
+        if inner[:1] and inner[0] in known:
+            again.add(id(layer))
+        known.update(inner)
+    return again
+
+
+def _called_in(layer: Mapping[str, Any], depth: int = 0) -> list[_Called]:
+    """Return how a layer is called, and the layers in it: in lists, and what it wraps."""
+    name = _name_of(layer)
+    found = [(str(layer["class_name"]), name)] if name is not None else []
+    for value in _own(layer).values() if depth <= _MOST_DEPTH else ():
+        for each in _listed(value if isinstance(value, list) else [value]):
+            found.extend(_called_in(each, depth + 1))
+    return found
 
 
 def _is_trained(layer: Mapping[str, Any]) -> bool:

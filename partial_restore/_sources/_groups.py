@@ -51,6 +51,7 @@ class GroupsSource:
         self.path, self._files, self._assets = path, files, assets
         self._arrays: dict[str, tuple[int, Array]] = {}
         called: dict[str, str] = {}
+        self._held: set[Group] = set()
         for i, each in enumerate(files):
             called |= self._open(i, each)
         counting = {group for group in _groups_of(self._arrays) if self._begins_with_a_step(group)}
@@ -63,7 +64,7 @@ class GroupsSource:
         self._labels: dict[Group, str] = {
             _place(f"{group}/0"): name for group, name in called.items() if group not in self._names
         }
-        members = list(members_in(config or {}))
+        members = list(members_in(config or {}, self._held))
         labels = {each.place: each.name for each in members if each.name is not None}
         self._trained = {each.place: each.is_trained for each in members}
         self._optimizer = _optimizer_of(config or {})
@@ -91,6 +92,11 @@ class GroupsSource:
             if twice := self._arrays.keys() & arrays.keys():
                 raise UnreadableCheckpointError(self.path, f"two of its files have {min(twice)!r}")
             self._arrays |= {key: (i, array) for key, array in arrays.items()}
+            self._held.update(
+                place[:i]
+                for place in map(_place, (f"{each}/{VARIABLES}/0" for each in groups))
+                for i in range(1, len(place) + 1)
+            )
             named = ((each, file[each].attrs.get("name")) for each in groups if each.rpartition("/")[2] == VARIABLES)
             return {group: text(name) for group, name in named if name is not None}
 
