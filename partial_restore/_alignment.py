@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from partial_restore._below import Below, Met, below, common
-from partial_restore._keys import CELL, VARIABLES, Key, is_said
+from partial_restore._keys import Key, is_part, is_said
 from partial_restore._roots import Root, is_near, numbered, says_nothing
 from partial_restore._rows import Row
 
@@ -62,7 +62,8 @@ def aligned(ours: Iterable[Row], theirs: Iterable[Row], root: Root) -> Alignment
     is_plain = says_nothing(root[0], theirs) and says_nothing(root[1], ours)
     is_same = numbered(root[0], theirs) == numbered(root[1], ours)
     is_whole = len(pairs) == len(entries_of(ours)) == len(entries_of(theirs))
-    is_evident = (is_plain and (is_same or is_whole)) or _is_evident(root, here, there, met)
+    is_lone = sum(map(len, root)) > 1 and len({key[:-1] for _, _, key in met}) == 1  # That may stand anywhere.
+    is_evident = (is_plain and (is_same or (is_whole and not is_lone))) or _is_evident(root, here, there, met)
     return Alignment(root, here, there, met, pairs, _is_told(met), is_evident)
 
 
@@ -89,11 +90,7 @@ def _are_of_kind(ours: Collection[bool | None], theirs: Collection[bool | None])
 
 def _is_told(met: Met) -> bool:
     """Say whether somebody chose a name that meets: not that of a variable, nor of a part of a layer that has a number."""
-    return any(
-        isinstance(key[0], str) and key[0] != VARIABLES and not CELL.fullmatch(key[0])
-        for _, _, key in met
-        if len(key) > 1
-    )
+    return any(isinstance(key[0], str) and not is_part(key[0]) for _, _, key in met if len(key) > 1)
 
 
 def _pairs(met: Met, least: int) -> frozenset[tuple[int, int]]:

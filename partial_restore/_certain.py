@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from partial_restore._alignment import Alignment, AreAlike
 from partial_restore._below import Below
-from partial_restore._keys import CELL, OF, VARIABLES, Key, Part, Prefix, is_place, is_said
+from partial_restore._keys import OF, Key, Part, Prefix, is_part, is_place, is_said
 from partial_restore._roots import says_nothing
 from partial_restore._rows import Row
 
@@ -101,12 +101,8 @@ def _most_deeper(keys: Iterable[Key], other: Below) -> int:
     deeper: dict[Key, set[Key]] = defaultdict(set)
     for key in keys:
         for i in range(1, len(key) - 1):
-            if (
-                isinstance(key[i], str)
-                and key[i] != VARIABLES
-                and not CELL.fullmatch(str(key[i]))
-                and key[i:] in other.index
-            ):
+            part = key[i]
+            if isinstance(part, str) and not is_part(part) and key[i:] in other.index:
                 deeper[key[:i]].add(key[i:-1])
     return max(map(len, deeper.values()), default=0)
 

@@ -179,6 +179,11 @@ def _is_automatic(base: str, bases: Collection[str]) -> bool:
     return unprivate(base) in bases or (base.startswith(HALVES) and base.partition("_")[2] in bases)
 
 
+def is_part(segment: str) -> bool:
+    """Say whether a name is that of a part of a layer, which every layer of its class has."""
+    return segment in (VARIABLES, "layer", *(f"{half}layer" for half in HALVES)) or bool(CELL.fullmatch(segment))
+
+
 def is_said(key: Key) -> bool:
     """Say whether all parts of a key are names that were chosen."""
     return tuple not in map(type, key)

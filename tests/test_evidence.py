@@ -311,6 +311,22 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"sequential/dense/w": "dense/w"},
     ),
+    "numbers of one layer alone, below two that only the file has": (
+        [layer("dense/w")],
+        [layer("net/sequential/dense/w")],
+        {},
+        {"dense/w": AMBIGUOUS},
+    ),
+    "the halves of a bidirectional layer that has no name now": (
+        [layer("bidirectional/forward_layer/w"), layer("bidirectional/backward_layer/w"), layer("a/gamma")],
+        [layer("a/forward_layer/w"), layer("a/backward_layer/w")],
+        {},
+        {
+            "bidirectional/forward_layer/w": AMBIGUOUS,
+            "bidirectional/backward_layer/w": AMBIGUOUS,
+            "a/gamma": MISSING,
+        },
+    ),
     "a name of a part, and numbers that make more meet": (
         [*map(nameless, ["body/dense_4/w", "body/dense_5/w", "body/net_1/blocks/w"]), attribute("blocks/w")],
         [*map(nameless, ["dense/w", "dense_1/w", "net/blocks/w"])],
