@@ -182,4 +182,8 @@ def test_one_layer_s_name_does_not_say_where_the_others_without_went(save: Saved
     target(np.ones([1, 4], np.float32))
     with unchanged(target), pytest.raises(pr.AmbiguousError) as caught:
         pr.restore_subset(target, path)
-    assert {re.sub(r"_\d+/", "/", each) for each in caught.value.names} >= {"heads/new/kernel", "blocks/0/dense/kernel"}
+    if KERAS >= (3, 6):  # Before, files do not name what is in lists.
+        assert {re.sub(r"_\d+/", "/", each) for each in caught.value.names} >= {
+            "heads/new/kernel",
+            "blocks/0/dense/kernel",
+        }
