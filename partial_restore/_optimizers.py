@@ -7,7 +7,6 @@ counts only together with the class of the optimizer, its *family*.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -97,6 +96,9 @@ SLOTS = {
 _WIDTHS = Counter(re.sub(r"_\d+$", "", slot) for slot in SLOTS)
 """How many slots they make of a variable, by the name of the first."""
 
+_MOST_SLOTS = 100
+"""Slots of a class that a variable may have: nobody has fifty optimizers."""
+
 _POWER = re.compile(r"(?:(?P<scope>.+)/)?(?P<word>beta[12]_power)(?P<number>_\d+)?")
 """What they have once, beside the variables."""
 
@@ -183,12 +185,11 @@ def _slot(key: str, shapes: Mapping[str, Sequence[int]]) -> _Slot | None:
     """
     front, _, word = key.rpartition("/")
     name, _, number = word.rpartition("_")
-    base, place = (name, int(number)) if number.isdecimal() and name else (word, 0)
-    if not front or base not in SLOTS:
+    base, place = (name, int(number)) if number.isdecimal() and len(number) < len(str(_MOST_SLOTS)) else (word, 0)
+    if not front or base not in SLOTS or word != _numbered(base, place):
         return None
-    width = _WIDTHS[base]
-    count = next(i for i in itertools.count() if _numbered(f"{front}/{base}", i) not in shapes)
-    if place >= max(width, count):
+    count = next((i for i in range(_MOST_SLOTS) if _numbered(f"{front}/{base}", i) not in shapes), _MOST_SLOTS)
+    if place >= max(_WIDTHS[base], count):
         return None
     owners = _owners_of_slot(key, front, shapes)
     scope = front.removesuffix(owners[0]) if len(owners) == 1 else ""

@@ -301,6 +301,8 @@ def test_slots_of_a_second_optimizer_go_on_where_the_first_one_s_end() -> None:
         "w",
         *(f"w/{name}_{i}".removesuffix("_0") for name, count in names.items() for i in range(count)),
         "w/Ftrl_3",
+        "w/Ftrl_01",
+        f"w/Adam_{'9' * 5000}",
     ]
     states = states_of_keys(dict.fromkeys(keys, (2,)))
     assert {key: (*state.optimizer, state.kind) for key, state in states.items()} == {
