@@ -10,8 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from families import FAMILIES, contents, randomized
+from families import FAMILIES, archive, checkpoint, contents, randomized, weights_h5
 from models import unchanged
 
 import partial_restore as pr
@@ -27,20 +26,6 @@ def live(model: Any, _folder: Path) -> Any:
 
 def by_name(model: Any, folder: Path) -> Any:
     return pr.save_subset(model, folder / "part")
-
-
-def checkpoint(model: Any, folder: Path) -> Any:
-    return tf.train.Checkpoint(model=model).write(str(folder / "ckpt"))
-
-
-def weights_h5(model: Any, folder: Path) -> Any:
-    model.save_weights(folder / "model.weights.h5")
-    return folder / "model.weights.h5"
-
-
-def archive(model: Any, folder: Path) -> Any:
-    model.save(folder / "model.keras")
-    return folder / "model.keras"
 
 
 def net(family: str, blocks: Callable[[Any], list[Any]]) -> Any:
