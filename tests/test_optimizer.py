@@ -601,6 +601,42 @@ def test_state_of_layers_within_layers_is_found(save: Callable[[Any, Path], str]
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
 
 
+class Listed(keras.Model):
+    """Layers of one shape in a list whose attribute sorts before `layers`."""
+
+    def __init__(self, *, is_filled_from_its_end: bool = False) -> None:
+        super().__init__()
+        self.blocks: list[Any] = []
+        for _ in range(3):
+            self.blocks.insert(0 if is_filled_from_its_end else len(self.blocks), keras.layers.Dense(4))
+        self(X)
+        self.compile("adam", "mse", run_eagerly=True)
+
+    def call(self, x: Any) -> Any:
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+@pytest.mark.parametrize("ending", [".keras", pytest.param(".weights.h5", marks=NAMING)])
+def test_state_of_blocks_in_a_list_goes_by_their_order(ending: str, tmp_path: Path) -> None:
+    source, target = step(Listed()), Listed()
+    target.optimizer.build(target.trainable_variables)
+    (source.save if ending == ".keras" else source.save_weights)(path := str(tmp_path / f"x{ending}"))
+    restored(target, path, strict=True)
+    for ours, theirs in zip(target.optimizer.variables, source.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
+
+
+@NAMING
+def test_state_of_blocks_that_were_trained_in_another_order_is_undecidable(tmp_path: Path) -> None:
+    source, target = step(Listed()), Listed(is_filled_from_its_end=True)
+    target.optimizer.build(target.trainable_variables)
+    source.save_weights(path := str(tmp_path / "x.weights.h5"))
+    with unchanged(target), pytest.raises(pr.AmbiguousError, match="whose state"):
+        pr.restore_subset(target, path, optimizer=True)
+
+
 @pytest.mark.parametrize("ending", [".keras", pytest.param(".weights.h5", marks=NAMING)])
 def test_state_in_a_file_of_keras_3_is_listed_by_what_it_is(ending: str, tmp_path: Path) -> None:
     source = step(net(keras.optimizers.Adam))
