@@ -30,7 +30,7 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
     listed = [(leaf, path, i) for leaf, path in read.items() if len(path) > 2 for i in _places(nodes, path)]
     lists: dict[int, dict[int, list[_Scope]]] = defaultdict(lambda: defaultdict(list))
     for leaf, path, i in listed:
-        lists[path[i - 1].node][path[i].node].append(_called(nodes[leaf])[:-1])
+        lists[_outermost(nodes, path, i)][path[i].node].append(_called(nodes[leaf])[:-1])
     scopes = {member: scope for blocks in lists.values() for member, scope in _told(blocks).items()}
     found: dict[int, Scoped] = {}
     for leaf, path, i in listed:
@@ -50,9 +50,17 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
 
 
 def _places(nodes: Sequence[Node], path: Path) -> list[int]:
-    """Return where members of a person's lists stand on a path, behind the last one of Keras' own lists."""
+    """Return where members of a person's lists stand on a path, behind the last one of Keras' own lists; a list in a list is none."""
     first = path.members[-1] + 1 if path.members else 1
-    return [i for i in range(first, len(path) - 1) if nodes[path[i - 1].node].is_list]
+    is_list = [nodes[step.node].is_list for step in path]
+    return [i for i in range(first, len(path) - 1) if is_list[i - 1] and not is_list[i]]
+
+
+def _outermost(nodes: Sequence[Node], path: Path, i: int) -> int:
+    """Return the list that holds a member, be it in lists within."""
+    while i > 1 and nodes[path[i - 2].node].is_list:
+        i -= 1
+    return path[i - 1].node
 
 
 def _labelled(nodes: Sequence[Node], path: Path, i: int) -> Iterator[tuple[int, str, int]]:

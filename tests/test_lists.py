@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,41 @@ def net(family: str, blocks: Callable[[Any], list[Any]]) -> Any:
     return model
 
 
-def block(family: str, called: Callable[[Any], str], *, builds: bool = False) -> Any:
+def nested(family: str, names: str) -> Any:
+    """A model that has its blocks, which have names of their own and build what is in them, in lists of a list."""
+
+    class Net(FAMILIES[family].Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.stages = [
+                [block(family, lambda layer: layer.name, builds=True, name=name) for name in stage.split()]
+                for stage in names.split("|")
+            ]
+
+        def call(self, x: Any) -> Any:
+            for stage in self.stages:
+                for block in stage:
+                    x = block(x)
+            return x
+
+    model = Net()
+    model(np.ones([1, 4], np.float32))
+    return model
+
+
+def blocks_of(model: Any) -> Iterator[tuple[str, list[bytes]]]:
+    """The values of every block in lists of a list, by its name."""
+    for stage in model.stages:
+        yield from ((each.name, [weight.numpy().tobytes() for weight in each.weights]) for each in stage)
+
+
+def block(family: str, called: Callable[[Any], str], *, builds: bool = False, name: str | None = None) -> Any:
     """A layer of two, which are called ``query_…`` and ``out_…``."""
     layers = FAMILIES[family].layers
 
     class Block(layers.Layer):  # type: ignore[misc]
         def __init__(self) -> None:
-            super().__init__()
+            super().__init__(name=name)
             self.query, self.out = (layers.Dense(4, name=f"{called(self)}_{each}") for each in ("query", "out"))
 
         def build(self, shape: Any) -> None:
@@ -145,6 +173,29 @@ def test_layers_of_a_list_that_are_all_of_another_class_keep_their_places(
     target = net(family, lambda _: [Scaled(4) for _ in range(3)])
     pr.restore_subset(target, save(source, tmp_path))
     assert contents(target) == contents(source)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "names", ["first|second third", "first second|third", "second third", "first|second third fourth"]
+)
+def test_blocks_in_lists_of_a_list_are_known_by_their_names(names: str, family: str, tmp_path: Path) -> None:
+    source, target = randomized(nested("tf_keras", "first|second third")), nested(family, names)
+    report = pr.restore_subset(target, checkpoint(source, tmp_path))
+    kept = [each for each in dict(blocks_of(target)) if each != "fourth"]
+    assert len(report.loaded) == 4 * len(kept)
+    assert [dict(blocks_of(target))[each] for each in kept] == [dict(blocks_of(source))[each] for each in kept]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("names", ["first|third second", "third|second first"])
+def test_blocks_in_lists_of_a_list_that_traded_places_do_not_go_by_these(
+    names: str, family: str, tmp_path: Path
+) -> None:
+    source, target = randomized(nested("tf_keras", "first|second third")), nested(family, names)
+    path = checkpoint(source, tmp_path)
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, path)
 
 
 @pytest.mark.parametrize("save", [archive, weights_h5])
