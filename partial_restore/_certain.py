@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from partial_restore._alignment import Alignment, AreAlike
+from partial_restore._alignment import Alignment, AreAlike, entries_of
 from partial_restore._below import Below
 from partial_restore._keys import OF, Key, Part, Prefix, is_part, is_place, is_said
 from partial_restore._roots import says_nothing
@@ -15,7 +15,7 @@ from partial_restore._rows import Row
 def is_certain(found: Sequence[Alignment], ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
     """Say whether the first alignment stands against its rivals: it explains more, and every tensor if one is as sure."""
     best = found[0]
-    if not best.is_evident or _is_shared(best, ours, theirs):
+    if not best.is_evident or _is_shared(best, ours, theirs) or _is_another(best, ours, theirs):
         return False
     others = [each for each in found if not each.pairs <= best.pairs]
     if not best.is_told and any(each.sources - best.sources for each in others):
@@ -43,6 +43,21 @@ def _leaves_layers(found: Alignment, theirs: Iterable[Row]) -> bool:
     explained = found.sources | {s for s, key in found.theirs.rows if len(key) > 1 and key[:-1] in found.ours.layers}
     met = {row.segments[:-1] for row in deep if row.entry in explained}
     return any(row.entry not in explained and row.segments[:-1] not in met for row in deep)
+
+
+def _is_another(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
+    """Say whether a part of one side may be something else that is made of like names: each has one there that the other lacks."""
+    if not any(
+        root and side.entries != entries_of(rows)
+        for root, side, rows in zip(found.root, (found.theirs, found.ours), (theirs, ours), strict=True)
+    ):
+        return False
+    here, there = ({key[0] for _, key in side.rows if _is_chosen(key)} for side in (found.ours, found.theirs))
+    return bool(here - there and there - here)
+
+
+def _is_chosen(key: Key) -> bool:
+    return len(key) > 1 and isinstance(key[0], str) and not is_part(key[0])
 
 
 def _is_shared(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:

@@ -433,6 +433,30 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"head/w": AMBIGUOUS, "body/head/w": AMBIGUOUS},
     ),
+    "a block of the model that has two of the file's names, and one of its own, as the file has": (
+        [nameless("conv2d/w"), *(attribute(f"block/{each}/w") for each in ("conv1", "conv2", "norm"))],
+        [attribute(f"model/{each}/w") for each in ("conv1", "conv2", "fc")],
+        {},
+        {"conv2d/w": MISSING, "block/conv1/w": AMBIGUOUS, "block/conv2/w": AMBIGUOUS, "block/norm/w": MISSING},
+    ),
+    "a block of the file that has two of the model's names, and one of its own, as the model has": (
+        [attribute(f"{each}/w") for each in ("conv1", "conv2", "fc")],
+        [attribute("stem/w"), *(attribute(f"block/{each}/w") for each in ("conv1", "conv2", "norm"))],
+        {},
+        {"conv1/w": AMBIGUOUS, "conv2/w": AMBIGUOUS, "fc/w": MISSING},
+    ),
+    "a part of the model that has no names but some of the file": (
+        [attribute("stem/w"), *(attribute(f"body/{each}/w") for each in ("conv1", "conv2"))],
+        [attribute(f"{each}/w") for each in ("conv1", "conv2", "fc")],
+        {},
+        {"stem/w": MISSING, "body/conv1/w": "conv1/w", "body/conv2/w": "conv2/w"},
+    ),
+    "a part of the model that has all names of the file, and one of its own": (
+        [attribute("stem/w"), *(attribute(f"body/{each}/w") for each in ("conv1", "conv2", "norm"))],
+        [attribute(f"{each}/w") for each in ("conv1", "conv2")],
+        {},
+        {"stem/w": MISSING, "body/conv1/w": "conv1/w", "body/conv2/w": "conv2/w", "body/norm/w": MISSING},
+    ),
     "names below a root, and numbers that meet without one": (
         [attribute("body/g/w"), attribute("body/c/w"), nameless("body/dense_1/w"), nameless("dense_2/w")],
         [attribute("g/w"), attribute("c/w"), nameless("dense/w"), attribute("gone/w")],
