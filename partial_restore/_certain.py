@@ -46,14 +46,13 @@ def _leaves_layers(found: Alignment, theirs: Iterable[Row]) -> bool:
 
 
 def _is_another(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
-    """Say whether a part of one side may be something else that is made of like names: each has one there that the other lacks."""
-    if not any(
-        root and side.entries != entries_of(rows)
-        for root, side, rows in zip(found.root, (found.theirs, found.ours), (theirs, ours), strict=True)
-    ):
+    """Say whether a part of one side may be something else that has like attributes: each side has one there that the other lacks."""
+    sides = (found.theirs, theirs), (found.ours, ours)
+    if not any(root and side.entries != entries_of(rows) for root, (side, rows) in zip(found.root, sides, strict=True)):
         return False
     here, there = ({key[0] for _, key in side.rows if _is_chosen(key)} for side in (found.ours, found.theirs))
-    return bool(here - there and there - here)
+    are_layers = all({*found.ours.kinds[part], *found.theirs.kinds[part]} == {False} for part in here & there)
+    return not are_layers and bool(here - there and there - here)
 
 
 def _is_chosen(key: Key) -> bool:

@@ -445,6 +445,16 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"conv1/w": AMBIGUOUS, "conv2/w": AMBIGUOUS, "fc/w": MISSING},
     ),
+    "names of layers are a person's, be there others on both sides": (
+        [*(layer(f"body/{each}/w") for each in ("conv1", "conv2", "adapter")), layer("top/w")],
+        [layer(f"{each}/w") for each in ("conv1", "conv2", "head")],
+        {},
+        {
+            **{f"body/{each}/w": f"{each}/w" for each in ("conv1", "conv2")},
+            "body/adapter/w": MISSING,
+            "top/w": MISSING,
+        },
+    ),
     "a part of the model that has no names but some of the file": (
         [attribute("stem/w"), *(attribute(f"body/{each}/w") for each in ("conv1", "conv2"))],
         [attribute(f"{each}/w") for each in ("conv1", "conv2", "fc")],
