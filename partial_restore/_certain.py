@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from partial_restore._alignment import Alignment, AreAlike, entries_of
+from partial_restore._alignment import Alignment, AreAlike
 from partial_restore._below import Below
 from partial_restore._keys import OF, Key, Part, Prefix, is_part, is_place, is_said
 from partial_restore._roots import says_nothing
@@ -46,13 +46,26 @@ def _leaves_layers(found: Alignment, theirs: Iterable[Row]) -> bool:
 
 
 def _is_another(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
-    """Say whether a part of one side may be something else that has like attributes: each side has one there that the other lacks."""
-    sides = (found.theirs, theirs), (found.ours, ours)
-    if not any(root and side.entries != entries_of(rows) for root, (side, rows) in zip(found.root, sides, strict=True)):
+    """Say whether a part of one side may be something else that has like attributes.
+
+    Each side has some there that the other lacks, and not more than twice as many layers meet. What a checkpoint has as
+    an attribute of its own is believed.
+    """
+    front, back = found.root
+    is_part = bool(back) and _is_beside(found.ours, ours)
+    was_part = len(front) > 1 and _is_beside(found.theirs, theirs)
+    here, there = ({key[:-1] for _, key in side.rows if _is_chosen(key)} for side in (found.ours, found.theirs))
+    tops = {key[0] for key in here} & {key[0] for key in there}
+    are_layers = all({*found.ours.kinds[top], *found.theirs.kinds[top]} == {False} for top in tops)
+    if are_layers or not (is_part or was_part):
         return False
-    here, there = ({key[0] for _, key in side.rows if _is_chosen(key)} for side in (found.ours, found.theirs))
-    are_layers = all({*found.ours.kinds[part], *found.theirs.kinds[part]} == {False} for part in here & there)
-    return not are_layers and bool(here - there and there - here)
+    own = min(sum(key[0] not in tops for key in side) for side in (here, there))
+    return len(here & there) <= 2 * own
+
+
+def _is_beside(side: Below, rows: Iterable[Row]) -> bool:
+    """Say whether there are other layers than those below a root; names of one segment (``step``) do not count."""
+    return any(row.entry not in side.entries and len(row.segments) > 1 for row in rows)
 
 
 def _is_chosen(key: Key) -> bool:

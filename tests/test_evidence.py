@@ -441,9 +441,27 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
     ),
     "a block of the file that has two of the model's names, and one of its own, as the model has": (
         [attribute(f"{each}/w") for each in ("conv1", "conv2", "fc")],
-        [attribute("stem/w"), *(attribute(f"block/{each}/w") for each in ("conv1", "conv2", "norm"))],
+        [attribute("net/stem/w"), *(attribute(f"net/block/{each}/w") for each in ("conv1", "conv2", "norm"))],
         {},
         {"conv1/w": AMBIGUOUS, "conv2/w": AMBIGUOUS, "fc/w": MISSING},
+    ),
+    "a part of a checkpoint, with another head": (
+        [attribute(f"{each}/w") for each in ("conv1", "conv2", "fc")],
+        [attribute("other/stem/w"), *(attribute(f"net/{each}/w") for each in ("conv1", "conv2", "head"))],
+        {},
+        {"conv1/w": "net/conv1/w", "conv2/w": "net/conv2/w", "fc/w": MISSING},
+    ),
+    "all of a checkpoint but what it counts, with another head": (
+        [attribute("trunk/conv1/w"), attribute("fc/w")],
+        [attribute("model/trunk/conv1/w"), attribute("model/head/w"), tensor("save_counter", shape=())],
+        {},
+        {"trunk/conv1/w": "model/trunk/conv1/w", "fc/w": MISSING},
+    ),
+    "a part of the model that has most names of the file, and another head": (
+        [attribute("stem/w"), *(attribute(f"body/{each}/w") for each in ("a", "b", "c", "norm"))],
+        [attribute(f"{each}/w") for each in ("a", "b", "c", "fc")],
+        {},
+        {"stem/w": MISSING, **{f"body/{each}/w": f"{each}/w" for each in "abc"}, "body/norm/w": MISSING},
     ),
     "names of layers are a person's, be there others on both sides": (
         [*(layer(f"body/{each}/w") for each in ("conv1", "conv2", "adapter")), layer("top/w")],

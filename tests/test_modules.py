@@ -149,6 +149,30 @@ def test_a_module_of_sonnet_with_another_head(tmp_path: Path) -> None:
     assert_equal(values(module), theirs | kept)
 
 
+@pytest.mark.parametrize("saved_as", ["model", "root", "two"])
+def test_a_module_with_another_head_beside_what_a_checkpoint_counts(saved_as: str, tmp_path: Path) -> None:
+    class Net(tf.Module):
+        def __init__(self, head: str) -> None:
+            super().__init__()
+            self.trunk, self.neck = snt.nets.MLP([3, 3]), snt.Linear(3)
+            setattr(self, head, snt.Linear(2))
+            for layer in (self.trunk, self.neck, getattr(self, head)):
+                layer(tf.ones([1, 3]))
+
+    source, target = randomized(Net("pi")), randomized(Net("v"))
+    other = tf.Module()
+    other.step = tf.Variable(0)  # type: ignore[attr-defined]
+    parts = {"model": {"model": source}, "root": {"root": source}, "two": {"net": source, "other": other}}[saved_as]
+    path = tf.train.Checkpoint(**parts).save(str(tmp_path / "ckpt"))
+    head = values(target)["v/w"]
+    report = pr.restore_subset(target, path)
+    assert {each.name for each in report.initialized} == {"v/w", "v/b"}
+    assert {k: v.tolist() for k, v in values(target).items() if k[0] != "v"} == {
+        k: v.tolist() for k, v in values(source).items() if k[:2] != "pi"
+    }
+    np.testing.assert_array_equal(values(target)["v/w"], head)
+
+
 def test_a_module_of_sonnet_with_another_number_of_blocks(tmp_path: Path) -> None:
     """A place in a list tells nobody which of the blocks it was."""
     source, module = built(Net()), built(Net(blocks=3))
