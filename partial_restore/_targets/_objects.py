@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import tensorflow as tf
+
 from partial_restore import _keras, _live_optimizers
 from partial_restore._eager import EagerTarget, Held, all_variables, raw, shape_of
 from partial_restore._errors import UnbuiltError
@@ -21,8 +23,12 @@ def open_object(model: Any, layout: Layout) -> EagerTarget:
 
     Raises:
         UnbuiltError: A layer has no variables yet, or the model has none at all.
+        TypeError: A variable is in shards on several servers.
     """
     graph = Graph(model)
+    if sharded := graph.held_by(_is_sharded):
+        names = ", ".join(sorted(each.name for each in sharded))
+        raise TypeError(f"{names}: variables in shards are for tf.train.Checkpoint.read to restore, on all servers")
     layers = graph.held_by(_keras.is_layer)
     unbuilt = [layer.name for layer in layers if _keras.is_unbuilt(layer)]
     held = [] if unbuilt else called_as_in(_held(graph, layout), graph, layout)
@@ -40,6 +46,10 @@ def _chosen(model: Any, automatic: frozenset[str]) -> str:
     """Return the name that a person gave to a model or layer, if so."""
     name = model.name if _keras.is_layer(model) else ""
     return "" if may_be_automatic(Name((name,), (False,)), AUTOMATIC | automatic) else name
+
+
+def _is_sharded(thing: object) -> bool:
+    return isinstance(thing, tf.__internal__.distribute.ShardedVariable)
 
 
 def _described(model: Any) -> str:
