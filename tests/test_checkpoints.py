@@ -235,6 +235,33 @@ def test_mapping_of_anything_that_is_an_array() -> None:
     assert [variable.numpy().tolist() for variable in target.values()] == [[1.0, 2.0], [3.0], [4.0], [5.0], 6.0]
 
 
+@pytest.mark.parametrize("way", ["path", "value"])
+def test_a_mapping_under_paths_of_keras_says_no_more_than_these(way: str) -> None:
+    """Of two layers without names the first is gone, or has a name now: the other one is called as the first was."""
+    keras.backend.clear_session()
+    source = {f"sequential/{name}/kernel": np.zeros([4, 4], np.float32) for name in ("dense", "dense_1", "head")}
+    layers = [keras.layers.Dense(4, use_bias=False, name=name) for name in (None, "head")]
+    model = keras.Sequential([keras.layers.Input([4]), *layers])
+    target = {variable.path: variable if way == "path" else variable.value for variable in model.variables}
+    assert "sequential/dense/kernel" in target
+    with unchanged(model), pytest.raises(pr.AmbiguousError, match="dense_1"):
+        pr.restore_subset(target, source)
+
+
+def test_a_mapping_under_names_that_tensorflow_writes() -> None:
+    source = {"a/w:0": np.float32([1]), "b/w:0": np.float32([2])}
+    target = {name: tf.Variable([0.0], name=name.removesuffix(":0")) for name in source}
+    pr.restore_subset(target, source)
+    assert [variable.numpy().tolist() for variable in target.values()] == [[1], [2]]
+
+
+def test_a_variable_in_shards_is_refused() -> None:
+    shards = [tf.Variable([float(i)]) for i in range(2)]
+    target = tf.train.Checkpoint(a=tf.Variable([0.0]), b=tf.__internal__.distribute.ShardedVariable(shards, name="emb"))
+    with pytest.raises(TypeError, match="emb: variables in shards"):
+        pr.restore_subset(target, {"a": np.float32([1]), "b": np.zeros(2, np.float32)})
+
+
 def big(folder: Path) -> tuple[Any, str]:
     """A checkpoint of layers that are larger than a small memory budget."""
     source = stack([f"b{i}" for i in range(6)], width=64)

@@ -276,6 +276,15 @@ def test_mapping_of_graph_variables(session: tf1.Session) -> None:
     assert session.run(a).tolist() == [1, 2]
 
 
+def test_a_mapping_under_the_own_names_of_variables_says_no_more_than_these(session: tf1.Session) -> None:
+    variable = tf1.Variable([0.0])
+    source = {"Variable": np.float32([1]), "Variable_1": np.float32([2])}
+    with pytest.raises(pr.AmbiguousError, match="Variable_1"):
+        pr.restore_subset({variable.op.name: variable}, source, session=session)
+    pr.restore_subset({variable.name: variable}, {"Variable": np.float32([3])}, session=session)
+    assert session.run(variable).tolist() == [3]
+
+
 def test_automatic_names_of_a_graph_are_positions(session: tf1.Session) -> None:
     for _ in range(3):
         tf1.Variable([0.0])

@@ -61,7 +61,7 @@ class GraphTarget:
         session.run([])  # A closed session is found out before anything changes.
         states = states_of_keys({name: shape for name, (shape, _) in whole.items()})
         self.entries: Sequence[Entry] = [
-            _entry(name, shape, dtype, states.get(name), said=isinstance(variables, Mapping))
+            _entry(name, shape, dtype, states.get(name), said=name != _full_name(self._parts[name][0].variable))
             for name, (shape, dtype) in whole.items()
         ]
 
@@ -193,7 +193,9 @@ def _named(variables: Any) -> list[tuple[str, Any]]:
         raise _no_model(variables)
     given = variables.items() if isinstance(variables, Mapping) else ((None, each) for each in variables)
     return [
-        (name or _full_name(part), part) for name, each in given for part in (each if _is_several(each) else [each])
+        (name.removesuffix(":0") if name else _full_name(part), part)
+        for name, each in given
+        for part in (each if _is_several(each) else [each])
     ]
 
 

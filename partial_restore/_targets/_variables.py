@@ -13,10 +13,12 @@ from partial_restore._types import Entry, Group, State, name_of
 
 
 def open_variables(variables: Mapping[str, Any] | Iterable[Any]) -> EagerTarget:
-    """Return the target that a collection of variables is: by key in a mapping, else by the variables' own names."""
-    named = (
-        list(variables.items()) if isinstance(variables, Mapping) else [(own_name(each), each) for each in variables]
-    )
+    """Return the target that a collection of variables is: by key in a mapping, else by the variables' own names.
+
+    A key that is the variable's own name says no more than that: nobody chose it.
+    """
+    given = variables.items() if isinstance(variables, Mapping) else ((own_name(each), each) for each in variables)
+    named = [(name.removesuffix(":0"), each) for name, each in given]
     refuse_others([each for _, each in named], is_variable)
     if not named:
         raise ValueError("there are no variables to restore: the collection is empty")
@@ -26,13 +28,24 @@ def open_variables(variables: Mapping[str, Any] | Iterable[Any]) -> EagerTarget:
         raise ValueError(f"several variables have one name ({', '.join(shared[:5])}); give a mapping name -> variable")
     refuse_twice(named)
     states = states_of_keys({name: shape_of(raw(each)) for name, each in named})
-    held = [_hold(name, each, states.get(name), said=isinstance(variables, Mapping)) for name, each in named]
+    held = [_hold(name, each, states.get(name), said=not ends_with(name, own_name(each))) for name, each in named]
     return EagerTarget(held, frozenset(), lambda thing: _keys_of(held, thing))
 
 
 def own_name(variable: Any) -> str:
     """Return what a variable is called: a Keras variable's path, another one's name."""
     return str(variable.path if _keras.is_variable(variable) else getattr(variable, "name", "")).removesuffix(":0")
+
+
+def ends_with(name: str, own: str) -> bool:
+    """Say whether a variable is named as it is called, be it below something, or that be below something else.
+
+    >>> ends_with("net/dense/kernel", "dense/kernel"), ends_with("net/w", "w")
+    (True, False)
+    """
+    ours, theirs = name.split("/"), own.split("/")
+    depth = min(len(ours), len(theirs))
+    return name == own or (depth > 1 and ours[-depth:] == theirs[-depth:])
 
 
 def refuse_others(variables: Iterable[Any], is_right: Any) -> None:
