@@ -40,6 +40,26 @@ def safetensors(path: str, values: Values) -> None:
     save_file(values, path)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "longdouble"])
+def test_arrays_of_a_dtype_that_numpy_or_tensorflow_lacks_fit_no_variable(dtype: str, tmp_path: Path) -> None:
+    """NumPy writes bfloat16 as opaque bytes."""
+    value = np.ones(2, np.longdouble) if dtype == "longdouble" else tf.ones(2, tf.bfloat16).numpy()
+    np.savez(path := tmp_path / "x.npz", w=value)
+    target = {"w": tf.Variable(tf.zeros(2, tf.bfloat16 if dtype == "bfloat16" else tf.float64))}
+    with pytest.raises(pr.MismatchError, match=r"w ← w: .* in the checkpoint"):
+        pr.restore_subset(target, path)
+
+
+def test_tensors_of_a_dtype_that_tensorflow_lacks_fit_no_variable(tmp_path: Path) -> None:
+    save_file({"w": np.ones(2, np.int8)}, path := tmp_path / "x.safetensors")
+    content = path.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = content[8:end].replace(b'"I8"', b'"F8_E4M3"').rstrip()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[end:])
+    with pytest.raises(pr.MismatchError, match="w ← w: F8_E4M3 in the checkpoint"):
+        pr.restore_subset({"w": tf.Variable([0.0, 0.0])}, path)
+
+
 @pytest.mark.parametrize("write", [npz, safetensors])
 @pytest.mark.parametrize("ending", ["", ".bin"])
 def test_arrays_by_name(write: Callable[[str, Values], None], ending: str, tmp_path: Path) -> None:

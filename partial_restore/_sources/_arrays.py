@@ -11,17 +11,19 @@ import tensorflow as tf
 from partial_restore._types import Entry, Group, State, name_of
 
 
-def entry_of(key: str, shape: tuple[int, ...], dtype: np.dtype[Any] | None, state: State | None) -> Entry:
-    """Return an array as an entry; what no variable can hold is only listed."""
+def entry_of(key: str, shape: tuple[int, ...], dtype: np.dtype[Any] | str | None, state: State | None) -> Entry:
+    """Return an array as an entry: what holds no numbers is only listed, and of a dtype that TensorFlow lacks no variable is."""
     names = (name_of(key.strip("/").removesuffix(":0"), said=None),)
-    if dtype is None or dtype.kind not in "fiubcV" or dtype.hasobject:
+    group: Group = "optimizer" if state else "model"
+    if isinstance(dtype, str):
+        return Entry(key, names, names, shape, dtype, group, state=state)
+    if dtype is None or dtype.kind not in "fiubcV" or dtype.hasobject or dtype.names:
         return Entry(key, names, (), shape, str(dtype), "internal")
     try:
-        known = tf.dtypes.as_dtype(dtype.newbyteorder("="))
+        known = tf.dtypes.as_dtype(dtype.newbyteorder("=")).name
     except TypeError:
-        return Entry(key, names, (), shape, str(dtype), "internal")
-    group: Group = "optimizer" if state else "model"
-    return Entry(key, names, names, shape, known.name, group, dtype.itemsize, state=state)
+        known = str(dtype)
+    return Entry(key, names, names, shape, known, group, dtype.itemsize, state=state)
 
 
 def nbytes_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:

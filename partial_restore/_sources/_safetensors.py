@@ -70,7 +70,7 @@ class SafetensorsSource:
             return {
                 key: _extent(header[key], _LENGTH + size, shape, dtype)
                 for key, (shape, dtype) in _held(file).items()
-                if dtype is not None
+                if isinstance(dtype, np.dtype)
             }
 
     @contextmanager
@@ -102,10 +102,12 @@ _DTYPES = {
 }
 
 
-def _held(file: Any) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any] | None]]:
-    """Return the shape of every tensor, and its dtype if TensorFlow has it."""
+def _held(file: Any) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any] | str]]:
+    """Return the shape of every tensor, and its dtype; that which TensorFlow lacks as the format calls it."""
     held = {key: file.get_slice(key) for key in sorted(file.keys())}
-    return {key: (tuple(each.get_shape()), _DTYPES.get(each.get_dtype())) for key, each in held.items()}
+    return {
+        key: (tuple(each.get_shape()), _DTYPES.get(each.get_dtype(), each.get_dtype())) for key, each in held.items()
+    }
 
 
 def _extent(told: Mapping[str, Any], start: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Extent:
