@@ -43,7 +43,7 @@ class Below:
         """Whether what is directly below the root is an attribute, or else a layer of a model; None if that is not known."""
         kinds: dict[Part, set[bool | None]] = defaultdict(set)
         for row in self.full:
-            kinds[row.key[self.depth]].add(row.said[self.depth])
+            kinds[row.key[self.depth]].add(row.said[self.depth] if row.said else None)
         return kinds
 
     @cached_property

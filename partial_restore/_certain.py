@@ -54,13 +54,13 @@ def _is_another(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) ->
     front, back = found.root
     is_part = bool(back) and _is_beside(found.ours, ours)
     was_part = len(front) > 1 and _is_beside(found.theirs, theirs)
+    if not (is_part or was_part):
+        return False
     here, there = ({key[:-1] for _, key in side.rows if _is_chosen(key)} for side in (found.ours, found.theirs))
     tops = {key[0] for key in here} & {key[0] for key in there}
     are_layers = all({*found.ours.kinds[top], *found.theirs.kinds[top]} == {False} for top in tops)
-    if are_layers or not (is_part or was_part):
-        return False
     own = min(sum(key[0] not in tops for key in side) for side in (here, there))
-    return len(here & there) <= 2 * own
+    return not are_layers and len(here & there) <= 2 * own
 
 
 def _is_beside(side: Below, rows: Iterable[Row]) -> bool:
