@@ -618,7 +618,8 @@ class Listed(keras.Model):
         return x
 
 
-@pytest.mark.parametrize("ending", [".keras", pytest.param(".weights.h5", marks=NAMING)])
+@NAMING
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
 def test_state_of_blocks_in_a_list_goes_by_their_order(ending: str, tmp_path: Path) -> None:
     source, target = step(Listed()), Listed()
     target.optimizer.build(target.trainable_variables)
