@@ -94,11 +94,8 @@ def _branch(
         known = [in_order] if len(in_order) == len(members) else _by_class(members)
         chains.extend(tuple(map(below, chain)) for chain in known)
     ordered = [name for name in _INNER_ORDER.get(kind, ()) if name in rest]
-    others = {(*at, name) for name in rest if name not in ordered}
-    known = (
-        _by_class(others) if at and at not in keys and _is_numbered(others) else [[group] for group in sorted(others)]
-    )
-    chains.extend(tuple(map(below, chain)) for chain in ([(*at, name) for name in ordered], *known))
+    others = [[name] for name in rest if name not in ordered]
+    chains.extend(tuple(below((*at, name)) for name in names) for names in (ordered, *others))
     return _Branch(tuple(chain for chain in chains if chain))
 
 
@@ -116,13 +113,6 @@ def _by_class(members: Collection[Group]) -> Iterator[list[Group]]:
     for group in sorted(members, key=lambda group: (len(group[-1]), group[-1])):
         chains[_base(group[-1])].append(group)
     yield from chains.values()
-
-
-def _is_numbered(members: Collection[Group]) -> bool:
-    """Say whether these may be the members of a list, which Keras numbers by class: ``dense``, ``dense_1``."""
-    counts = Counter(_base(group[-1]) for group in members)
-    names = {base if i == 0 else f"{base}_{i}" for base, count in counts.items() for i in range(count)}
-    return names == {group[-1] for group in members}
 
 
 def _base(segment: str) -> str:

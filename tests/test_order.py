@@ -80,19 +80,11 @@ CASES: dict[str, tuple[Weights, Sequence[Shape], list[str] | None]] = {
         [f"multi_head_attention/{name}/{i}" for name in ("query_dense", "key_dense", "value_dense") for i in (0, 1)],
     ),
     "attributes have none": (weights({"x": (K,), "y": (K,)}), [K, K], None),
-    "layers in a list of somebody's own have": (
-        weights({"blocks/dense": (K,), "blocks/dense_1": (K,), "blocks/dense_2": (K,)}),
-        [K, K, K],
-        ["blocks/dense/0", "blocks/dense_1/0", "blocks/dense_2/0"],
-    ),
-    "lists in a list, too": (
-        weights({"blocks/container/dense": (K,), "blocks/container_1/dense": (K,)}),
+    "nor have layers in a list of somebody's own": (
+        weights({"blocks/dense": (K,), "blocks/dense_1": (K,)}),
         [K, K],
-        ["blocks/container/dense/0", "blocks/container_1/dense/0"],
+        None,
     ),
-    "attributes that are numbered otherwise have none": (weights({"b/x_1": (K,), "b/x_2": (K,)}), [K, K], None),
-    "nor have those beside weights": (weights({"b": (K,), "b/x": (K,), "b/x_1": (K,)}), [K, K, K], None),
-    "nor have those of the model": (weights({"x": (K,), "x_1": (K,)}), [K, K], None),
     "what no weight explains": (TWO, [G], None),
     "nothing was trained": (TWO, [], []),
 }
