@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from partial_restore._alignment import Alignment, AreAlike
 from partial_restore._below import Below
-from partial_restore._keys import OF, Key, Part, Prefix, is_part, is_place, is_said
+from partial_restore._keys import OF, Key, Part, Prefix, is_chosen, is_place, is_said
 from partial_restore._roots import says_nothing
 from partial_restore._rows import Row
 
@@ -56,7 +56,9 @@ def _is_another(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) ->
     was_part = len(front) > 1 and _is_beside(found.theirs, theirs)
     if not (is_part or was_part):
         return False
-    here, there = ({key[:-1] for _, key in side.rows if _is_chosen(key)} for side in (found.ours, found.theirs))
+    here, there = (
+        {key[:-1] for _, key in side.rows if len(key) > 1 and is_chosen(key[0])} for side in (found.ours, found.theirs)
+    )
     tops = {key[0] for key in here} & {key[0] for key in there}
     are_layers = all({*found.ours.kinds[top], *found.theirs.kinds[top]} == {False} for top in tops)
     own = min(sum(key[0] not in tops for key in side) for side in (here, there))
@@ -66,10 +68,6 @@ def _is_another(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) ->
 def _is_beside(side: Below, rows: Iterable[Row]) -> bool:
     """Say whether there are other layers than those below a root; names of one segment (``step``) do not count."""
     return any(row.entry not in side.entries and len(row.segments) > 1 for row in rows)
-
-
-def _is_chosen(key: Key) -> bool:
-    return len(key) > 1 and isinstance(key[0], str) and not is_part(key[0])
 
 
 def _is_shared(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
@@ -128,8 +126,7 @@ def _most_deeper(keys: Iterable[Key], other: Below) -> int:
     deeper: dict[Key, set[Key]] = defaultdict(set)
     for key in keys:
         for i in range(1, len(key) - 1):
-            part = key[i]
-            if isinstance(part, str) and not is_part(part) and key[i:] in other.index:
+            if is_chosen(key[i]) and key[i:] in other.index:
                 deeper[key[:i]].add(key[i:-1])
     return max(map(len, deeper.values()), default=0)
 

@@ -184,6 +184,11 @@ def is_part(segment: str) -> bool:
     return segment in (VARIABLES, "layer", *(f"{half}layer" for half in HALVES)) or bool(CELL.fullmatch(segment))
 
 
+def is_chosen(part: Part) -> bool:
+    """Say whether somebody chose a part of a key: no number, nor what every layer of its class has."""
+    return isinstance(part, str) and not is_part(part)
+
+
 def is_said(key: Key) -> bool:
     """Say whether all parts of a key are names that were chosen."""
     return tuple not in map(type, key)
