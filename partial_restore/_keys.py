@@ -184,6 +184,17 @@ def is_part(segment: str) -> bool:
     return segment in (VARIABLES, "layer", *(f"{half}layer" for half in HALVES)) or bool(CELL.fullmatch(segment))
 
 
+def ends_with(name: str, own: str) -> bool:
+    """Say whether a variable is named as it is called, be it below something, or that be below something else.
+
+    >>> ends_with("net/dense/kernel", "dense/kernel"), ends_with("net/w", "w")
+    (True, False)
+    """
+    ours, theirs = name.split("/"), own.split("/")
+    depth = min(len(ours), len(theirs))
+    return name == own or (depth > 1 and ours[-depth:] == theirs[-depth:])
+
+
 def is_chosen(part: Part) -> bool:
     """Say whether somebody chose a part of a key: no number, nor what every layer of its class has."""
     return isinstance(part, str) and not is_part(part)

@@ -277,11 +277,13 @@ def test_mapping_of_graph_variables(session: tf1.Session) -> None:
 
 
 def test_a_mapping_under_the_own_names_of_variables_says_no_more_than_these(session: tf1.Session) -> None:
-    variable = tf1.Variable([0.0])
-    source = {"Variable": np.float32([1]), "Variable_1": np.float32([2])}
-    with pytest.raises(pr.AmbiguousError, match="Variable_1"):
-        pr.restore_subset({variable.op.name: variable}, source, session=session)
-    pr.restore_subset({variable.name: variable}, {"Variable": np.float32([3])}, session=session)
+    held = [tf1.get_variable(f"{name}/kernel", initializer=np.float32([0])) for name in ("dense", "head")]
+    variable = held[0]
+    for front in ("", "net/"):
+        source = {f"{front}{name}/kernel": np.float32([1]) for name in ("dense", "dense_1", "head")}
+        with pytest.raises(pr.AmbiguousError, match="dense_1"):
+            pr.restore_subset({f"{front}{each.op.name}": each for each in held}, source, session=session)
+    pr.restore_subset({variable.name: variable}, {"dense/kernel": np.float32([3])}, session=session)
     assert session.run(variable).tolist() == [3]
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.ops.variables import PartitionedVariable  # It has no public name.
 
+from partial_restore._keys import ends_with
 from partial_restore._optimizers import states_of_keys
 from partial_restore._tensors import eagerly
 from partial_restore._types import Entry, Group, State, name_of
@@ -61,7 +62,13 @@ class GraphTarget:
         session.run([])  # A closed session is found out before anything changes.
         states = states_of_keys({name: shape for name, (shape, _) in whole.items()})
         self.entries: Sequence[Entry] = [
-            _entry(name, shape, dtype, states.get(name), said=name != _full_name(self._parts[name][0].variable))
+            _entry(
+                name,
+                shape,
+                dtype,
+                states.get(name),
+                said=not ends_with(name, _full_name(self._parts[name][0].variable)),
+            )
             for name, (shape, dtype) in whole.items()
         ]
 

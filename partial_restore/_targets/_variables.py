@@ -8,6 +8,7 @@ from typing import Any
 
 from partial_restore import _keras
 from partial_restore._eager import EagerTarget, Held, is_variable, raw, shape_of
+from partial_restore._keys import ends_with
 from partial_restore._optimizers import states_of_keys
 from partial_restore._types import Entry, Group, State, name_of
 
@@ -35,17 +36,6 @@ def open_variables(variables: Mapping[str, Any] | Iterable[Any]) -> EagerTarget:
 def own_name(variable: Any) -> str:
     """Return what a variable is called: a Keras variable's path, another one's name."""
     return str(variable.path if _keras.is_variable(variable) else getattr(variable, "name", "")).removesuffix(":0")
-
-
-def ends_with(name: str, own: str) -> bool:
-    """Say whether a variable is named as it is called, be it below something, or that be below something else.
-
-    >>> ends_with("net/dense/kernel", "dense/kernel"), ends_with("net/w", "w")
-    (True, False)
-    """
-    ours, theirs = name.split("/"), own.split("/")
-    depth = min(len(ours), len(theirs))
-    return name == own or (depth > 1 and ours[-depth:] == theirs[-depth:])
 
 
 def refuse_others(variables: Iterable[Any], is_right: Any) -> None:
