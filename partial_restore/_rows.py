@@ -162,11 +162,11 @@ def _readings(
             continue
         part = (base, rank, len(held), place)
         is_of_cell = not i and len(held) == 1 and CELL.fullmatch(base)
-        if is_of_cell or (base and i == len(name.segments) - 2 and name.segments[:i] in around_one):
-            yield (
-                part,
-                base,
-            )  # It may be the name of a layer, below a root on the other side; or the layer above tells it.
+        if is_of_cell:
+            yield part, base  # It may be the name of a layer, below a root on the other side.
+            continue
+        if base and i == len(name.segments) - 2 and name.segments[:i] in around_one:
+            yield part, f"{base} alone"  # The layer above tells it, where that has but one on the other side as well.
             continue
         is_open = bool(base) and name.said[i] is None and (not is_target or (len(held) == 1 and number < 0))
         beside = lost.get(_scope(name, i, OF), "")

@@ -248,6 +248,14 @@ def test_a_mapping_under_paths_of_keras_says_no_more_than_these(way: str) -> Non
         pr.restore_subset(target, source)
 
 
+def test_the_only_layer_of_a_named_model_is_not_the_first_of_two() -> None:
+    keras.backend.clear_session()
+    source = {f"net/{name}/kernel": np.zeros([4, 4], np.float32) for name in ("dense", "dense_1")}
+    model = keras.Sequential([keras.layers.Input([4]), keras.layers.Dense(4, use_bias=False)], name="net")
+    with unchanged(model), pytest.raises(pr.AmbiguousError, match="dense_1"):
+        pr.restore_subset(model, source)
+
+
 def test_a_mapping_under_names_that_tensorflow_writes() -> None:
     source = {"a/w:0": np.float32([1]), "b/w:0": np.float32([2])}
     target = {name: tf.Variable([0.0], name=name.removesuffix(":0")) for name in source}

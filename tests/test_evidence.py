@@ -317,6 +317,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"dense/w": AMBIGUOUS},
     ),
+    "the only layer in one that has a name, of two in the file": (
+        [layer("net/dense/w"), layer("head/w")],
+        [op("net/dense/w"), op("net/dense_1/w"), op("head/w")],
+        {},
+        {"net/dense/w": AMBIGUOUS, "head/w": "head/w"},
+    ),
     "the halves of a bidirectional layer that has no name now": (
         [layer("bidirectional/forward_layer/w"), layer("bidirectional/backward_layer/w"), layer("a/gamma")],
         [layer("a/forward_layer/w"), layer("a/backward_layer/w")],
