@@ -1,8 +1,8 @@
 """The one place that touches a model: reads what was decided, assigns it, initializes the rest.
 
 Everything that can be found wrong beforehand is found before the first variable changes. What fits into the memory
-budget is read whole and then assigned, as is what variables without a value take over; more than that is first read once to
-verify it, keeping nothing, then streamed.
+budget is read whole and then assigned, as is what variables without a value take over, and what is in the memory of variables,
+which may be the same ones; more than that is first read once to verify it, keeping nothing, then streamed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from partial_restore._errors import CastError, PartialRestoreError
 from partial_restore._malloc import trim
 from partial_restore._progress import Bar
 from partial_restore._sources import Source
+from partial_restore._sources._live import LiveSource
 from partial_restore._targets import Target
 from partial_restore._tensors import convert
 from partial_restore._types import Entry, Match
@@ -78,7 +79,7 @@ def carry_out(
     most = _batch_size(size, min(max_memory // _threads(), target.batch_bytes))
     batches = list(_batches(wanted, most))
     is_taken_over = size > max_memory and target.is_empty([taker.key for _, takers in wanted for taker in takers])
-    is_whole = size <= max_memory or is_taken_over
+    is_whole = size <= max_memory or is_taken_over or isinstance(source, LiveSource)
     is_verified = verify and not is_whole
     with Bar(2 * size if is_verified else size, wanted=progress) as bar:
         if is_verified:

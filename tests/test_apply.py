@@ -107,6 +107,17 @@ def test_no_more_is_in_memory_than_was_allowed(tmp_path: Path, monkeypatch: pyte
     assert 64 * KIB <= most <= 512 * KIB
 
 
+@pytest.mark.parametrize("form", ["model", "mapping of variables", "mapping of values"])
+def test_a_model_whose_variables_change_places_is_read_before_it_changes(form: str) -> None:
+    count = 12
+    model = Module(count, 2**18, 0.0)
+    held = {f"w{i}": getattr(model, f"w{i}") for i in range(count)}
+    ckpt = {"model": model, "mapping of variables": held, "mapping of values": {k: v.value() for k, v in held.items()}}
+    rename = {f"w{i}": f"w{(i + 1) % count}" for i in range(count)}
+    pr.restore_subset(model, ckpt[form], rename=rename, max_memory=1)
+    assert [float(variable[-1]) for variable in held.values()] == [(i - 1) % count for i in range(count)]
+
+
 FREED = """import sys
 from pathlib import Path
 import keras

@@ -34,7 +34,7 @@ class Source(Protocol):
         """All that is there, without reading a value."""
 
     def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
-        """Return the values of these keys, in host memory."""
+        """Return the values of these keys."""
 
     def check(self, keys: Sequence[str]) -> None:
         """Raise what reading these keys would raise, as far as that can be known, at less cost."""
