@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain, islice
@@ -52,7 +52,9 @@ _Values = Sequence[tuple[str, tf.Tensor]]
 _Loss = tuple[str, str]
 """A variable, and what happened to its values."""
 
-_Read = tuple[_Values, Sequence[_Loss]]
+_Read = tuple[_Values, Sequence[_Loss], int]
+"""What variables take, what they cannot hold, and the bytes of it that have memory of their own: as many become free."""
+
 _Result = TypeVar("_Result")
 
 
@@ -84,26 +86,29 @@ def carry_out(
     with Bar(2 * size if is_verified else size, wanted=progress) as bar:
         if is_verified:
             _verify(source, list(_batches(wanted, most // _VERIFIED_PART)), bar)
-        read = partial(_read_batch, source.reread if is_verified else source.read)
-        stream = (_whole if is_whole else _streamed)(source, _ahead(batches, read, bar, replaces=True))
+        changed: dict[str, None] = {}
+        lend = _lend_nothing if is_whole else partial(_lend, target, changed)
+        read = partial(_read_batch, source.reread if is_verified else source.read, lend)
+        stream = (_whole if is_whole else _streamed)(source, _ahead(batches, read, bar))
         if is_taken_over:  # A session takes 10 ms to prepare every run.
             stream = iter([list(chain.from_iterable(stream))])
-        return _assign(target, source, chain([initial], stream), rerun)
+        return _assign(target, source, chain([initial], stream), changed, rerun)
 
 
-def _assign(target: Target, source: Source, stream: Iterator[_Values], rerun: Sequence[str]) -> list[str]:
-    """Put the values into the variables as they come, and initialize the rest."""
-    changed: list[str] = []
+def _assign(
+    target: Target, source: Source, stream: Iterator[_Values], changed: dict[str, None], rerun: Sequence[str]
+) -> list[str]:
+    """Put the values into the variables as they come, and initialize the rest; ``changed`` are those of which this is known already."""
     try:
         for values in stream:
-            changed.extend(key for key, _ in values)
+            changed.update((key, None) for key, _ in values)
             target.assign(values)
             del values  # The next batch is read into the memory that this one frees.
         return target.finish(rerun, changed)
     except (Exception, KeyboardInterrupt) as error:
         if not changed:
             raise
-        raise PartialRestoreError(source.path, changed, f"{type(error).__name__}: {error}") from error
+        raise PartialRestoreError(source.path, list(changed), f"{type(error).__name__}: {error}") from error
 
 
 def _wanted(loaded: Sequence[Match]) -> _Batch:
@@ -142,23 +147,29 @@ def _batches(wanted: _Batch, most: int) -> Iterator[_Batch]:
 def _whole(source: Source, batches: Iterator[_Read]) -> Iterator[_Values]:
     """Return all values when all are read; raise one error for those that do not fit."""
     read = list(batches)
-    _refuse(source, [loss for _, losses in read for loss in losses])
-    return iter([values for values, _ in read])
+    _refuse(source, [loss for _, losses, _ in read for loss in losses])
+    return iter([values for values, _, _ in read])
 
 
 def _verify(source: Source, batches: Sequence[_Batch], bar: Bar) -> None:
     """Find out what would fail, keeping nothing; raise one error for all values that do not fit."""
-    checked = _ahead(batches, partial(_check_batch, source), bar, replaces=False)
+    checked = _ahead(batches, partial(_check_batch, source), bar)
     losses = [loss for losses in checked for loss in losses]
     trim()
     _refuse(source, losses)
 
 
 def _streamed(source: Source, batches: Iterator[_Read]) -> Iterator[_Values]:
-    for values, losses in batches:
+    """Yield the values as they come, and give the memory back of those that they replace."""
+    freed = 0
+    for values, losses, new in batches:
         _refuse(source, losses)
         yield values
         del values
+        freed += new
+        if freed >= _MOST_FREED:
+            trim()
+            freed = 0
 
 
 def _refuse(source: Source, losses: Sequence[_Loss]) -> None:
@@ -166,19 +177,13 @@ def _refuse(source: Source, losses: Sequence[_Loss]) -> None:
         raise CastError(source.path, losses)
 
 
-def _ahead(
-    batches: Sequence[_Batch], work: Callable[[_Batch], _Result], bar: Bar, *, replaces: bool
-) -> Iterator[_Result]:
-    """Yield what is made of the batches, in turn; threads work ahead, each on one batch.
-
-    What ``replaces`` old values frees them, and their memory is given back.
-    """
+def _ahead(batches: Sequence[_Batch], work: Callable[[_Batch], _Result], bar: Bar) -> Iterator[_Result]:
+    """Yield what is made of the batches, in turn; threads work ahead, each on one batch."""
     if len(batches) == 1:
         result = [work(batches[0])]
         bar.add(_nbytes(batches[0]))
         yield result.pop()
         return
-    freed = 0
     with ThreadPoolExecutor(_threads()) as pool:
         rest = iter(batches)
         waiting = deque((batch, pool.submit(work, batch)) for batch in islice(rest, _threads()))
@@ -188,10 +193,6 @@ def _ahead(
             del future  # It holds the values, too.
             bar.add(_nbytes(batch))
             yield result.pop()
-            freed += _nbytes(batch)
-            if replaces and freed >= _MOST_FREED:
-                trim()
-                freed = 0
             waiting.extend((batch, pool.submit(work, batch)) for batch in islice(rest, 1))
 
 
@@ -202,19 +203,40 @@ def _nbytes(batch: _Batch) -> int:
 def _check_batch(source: Source, batch: _Batch) -> Sequence[_Loss]:
     """Return what the variables cannot hold; only a cast needs the values for that."""
     if any(entry.dtype != taker.dtype for entry, takers in batch for taker in takers):
-        return _read_batch(source.read, batch)[1]
+        return _read_batch(source.read, _lend_nothing, batch)[1]
     source.check([entry.key for entry, _ in batch])
     return ()
 
 
-def _read_batch(read: Callable[[Sequence[str]], Sequence[tf.Tensor]], batch: _Batch) -> _Read:
+def _lend_nothing(batch: _Batch) -> Mapping[str, tf.Tensor]:  # noqa: ARG001
+    return {}
+
+
+def _lend(target: Target, changed: dict[str, None], batch: _Batch) -> Mapping[str, tf.Tensor]:
+    """Return memory to read tensors into: that of the one variable that takes each as it is, which counts as changed from now on."""
+    takers = {entry.key: takers[0].key for entry, takers in batch if len(takers) == 1 and _is_alike(entry, takers[0])}
+    lent = target.lend(list(takers.values()))
+    changed.update(dict.fromkeys(lent))
+    return {key: lent[taker] for key, taker in takers.items() if taker in lent}
+
+
+def _is_alike(source: Entry, target: Entry) -> bool:
+    return (source.shape, source.dtype) == (target.shape, target.dtype)
+
+
+def _read_batch(
+    read: Callable[[Sequence[str], Mapping[str, tf.Tensor]], Sequence[tf.Tensor]],
+    lend: Callable[[_Batch], Mapping[str, tf.Tensor]],
+    batch: _Batch,
+) -> _Read:
     """Return values for the variables, and what these cannot hold."""
     values: list[tuple[str, tf.Tensor]] = []
     losses: list[_Loss] = []
-    for (_, takers), value in zip(batch, read([entry.key for entry, _ in batch]), strict=True):
+    into = lend(batch)
+    for (_, takers), value in zip(batch, read([entry.key for entry, _ in batch], into), strict=True):
         for taker in takers:
             converted, loss = convert(value, taker.dtype)
             values.append((taker.key, converted))
             if loss:
                 losses.append((taker.name, loss))
-    return values, losses
+    return values, losses, sum(entry.nbytes for entry, _ in batch if entry.key not in into)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
+
+import tensorflow as tf
 
 from partial_restore._cast import Cast
 from partial_restore._deferred import Deferral
@@ -111,6 +113,10 @@ class _Built:
         self.variables, self.stands_for, self.unready = target.variables, target.stands_for, target.unready
         self.is_empty, self.assign = target.is_empty, target.assign
         self.values, self.initial_values = target.values, target.initial_values
+
+    def lend(self, keys: Sequence[str]) -> Mapping[str, tf.Tensor]:  # noqa: ARG002
+        """Return nothing: the variables have no memory until they have their values."""
+        return {}
 
     def finish(self, rerun: Sequence[str], filled: Collection[str]) -> list[str]:
         """Run the initializers that wait, but for the variables that were filled."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable  # It has no public name.
 
 from partial_restore import _keras
+from partial_restore._in_place import lent_memory
 from partial_restore._tensors import as_value, eagerly, ensured_eager
 from partial_restore._types import Entry, Name
 
@@ -99,6 +100,12 @@ class EagerTarget:
         with ensured_eager():
             for key, value in values:
                 _assign(self._held[key].variable, value)
+
+    def lend(self, keys: Sequence[str]) -> Mapping[str, tf.Tensor]:
+        """Return the memory of variables that can be read into."""
+        held = [self._held[key] for key in keys]
+        lent = {each.entry.key: lent_memory(each.variable, each.entry.nbytes) for each in held}
+        return {key: tensor for key, tensor in lent.items() if tensor is not None}
 
     def values(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return what the variables hold."""

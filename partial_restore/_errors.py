@@ -175,7 +175,7 @@ class InitializerError(RestoreError):
 
 
 class PartialRestoreError(RestoreError):
-    """Reading or assigning failed when variables had already been changed; ``changed`` are their names."""
+    """Reading or assigning failed when variables were being or had been changed; ``changed`` are their names."""
 
     def __init__(self, path: object, changed: Sequence[str], detail: str) -> None:
         self.path, self.changed, self.detail = path, tuple(changed), detail

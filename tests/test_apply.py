@@ -41,9 +41,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
     done: list[Sequence[str]] = []
     read = CheckpointSource.read  # `check` reads, too.
 
-    def noted(self: CheckpointSource, keys: Sequence[str]) -> Any:
+    def noted(self: CheckpointSource, keys: Sequence[str], *into: Any) -> Any:
         done.append(keys)
-        return read(self, keys)
+        return read(self, keys, *into)
 
     monkeypatch.setattr(CheckpointSource, "read", noted)
     return done
@@ -87,12 +87,12 @@ def test_no_more_is_in_memory_than_was_allowed(tmp_path: Path, monkeypatch: pyte
     lock, held, most = threading.Lock(), 0, 0
     read, assign = _apply._read_batch, type(pr.plan_subset(model, path)._target).assign
 
-    def reading(source: Any, batch: Any) -> Any:
+    def reading(source: Any, lend: Any, batch: Any) -> Any:
         nonlocal held, most
         with lock:
             held += sum(entry.nbytes for entry, _ in batch)
             most = max(most, held)
-        return read(source, batch)
+        return read(source, lend, batch)
 
     def assigning(self: Any, batch: Any) -> None:
         nonlocal held
@@ -168,9 +168,9 @@ def test_a_file_without_checksums_is_read_once_even_when_verified(
 ) -> None:
     read: list[int] = []
 
-    def noted(path: str, extents: Any) -> Any:
+    def noted(path: str, extents: Any, into: Any) -> Any:
         read.extend(extent.nbytes for extent in extents)
-        return _extents.read_extents(path, extents)
+        return _extents.read_extents(path, extents, into)
 
     monkeypatch.setattr(_safetensors, "read_extents", noted)
     save_file({"w": np.ones([5, KIB], np.float32)}, f"{tmp_path}/file")

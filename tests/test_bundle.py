@@ -141,9 +141,9 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     noted: list[str] = []
     read = CheckpointSource.read
 
-    def counted(self: Any, keys: Any) -> Any:
+    def counted(self: Any, keys: Any, *into: Any) -> Any:
         noted.extend(keys)
-        return read(self, keys)
+        return read(self, keys, *into)
 
     monkeypatch.setattr(CheckpointSource, "read", counted)
     return noted

@@ -104,9 +104,9 @@ def test_values_are_those_of_the_file(
 def test_most_values_are_read_directly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
 
-    def counted(path: str, extents: Any) -> Any:
+    def counted(path: str, extents: Any, into: Any) -> Any:
         read.append(len(extents))
-        return _extents.read_extents(path, extents)
+        return _extents.read_extents(path, extents, into)
 
     for module in (_npz, _safetensors, _hdf5):
         monkeypatch.setattr(module, "read_extents", counted)
@@ -170,7 +170,7 @@ def test_values_are_the_tensors_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(2**16, 2**15), (2**31,)])
 def test_there_is_memory_for_more_numbers_than_32_bits_count(shape: tuple[int, ...]) -> None:
-    _, array = _extents._memory_for(shape, tf.int8)
+    _, array = _extents._new_memory(shape, tf.int8)
     assert array.shape == shape
 
 

@@ -327,9 +327,9 @@ def test_what_empty_variables_take_over_is_read_once(
     plan = pr.plan_subset(held, path, session=session, max_memory=1)
     read, reads, count = CheckpointSource.read, [], ops(session)
 
-    def noted(self: CheckpointSource, keys: Sequence[str]) -> Any:
+    def noted(self: CheckpointSource, keys: Sequence[str], *into: Any) -> Any:
         reads.extend(keys)
-        return read(self, keys)
+        return read(self, keys, *into)
 
     monkeypatch.setattr(CheckpointSource, "read", noted)
     monkeypatch.setattr(CheckpointSource, "reread", noted)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from partial_restore._errors import CheckpointNotFoundError
+from partial_restore._in_place import NOWHERE
 from partial_restore._sources._checkpoint import CheckpointSource
 from partial_restore._sources._groups import open_keras, open_shards, open_weights
 from partial_restore._sources._hdf5 import is_of_layers
@@ -33,13 +34,13 @@ class Source(Protocol):
     def entries(self) -> Sequence[Entry]:
         """All that is there, without reading a value."""
 
-    def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
-        """Return the values of these keys."""
+    def read(self, keys: Sequence[str], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor]:
+        """Return the values of these keys, in the tensor ``into`` of a key if that saves something."""
 
     def check(self, keys: Sequence[str]) -> None:
         """Raise what reading these keys would raise, as far as that can be known, at less cost."""
 
-    def reread(self, keys: Sequence[str]) -> list[tf.Tensor]:
+    def reread(self, keys: Sequence[str], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor]:
         """Return the values of keys that were read or checked before, at less cost if there is a way."""
 
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleHeaderProto
 
+from partial_restore._in_place import NOWHERE
 from partial_restore._sources._extents import Extent, read_extents
 from partial_restore._sources._files import stamp_of
 
@@ -45,7 +46,7 @@ class Bundle:
         """The bytes of all files; none if they are elsewhere."""
         return sum(size for _, _, size, _ in self._stamps.values())
 
-    def read(self, keys: Sequence[str]) -> list[tf.Tensor] | None:
+    def read(self, keys: Sequence[str], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor] | None:
         """Return the values without a look at their checksums, or None where TensorFlow must read them.
 
         To be called where ops run eagerly on the CPU, for values that were held against their checksums since this was made.
@@ -56,7 +57,10 @@ class Bundle:
         if len(lying) < len(keys):
             return None
         try:
-            values = [read_extents(path, [extent])[0] for path, extent in lying]
+            values = [
+                read_extents(path, [extent], [into.get(key)])[0]
+                for key, (path, extent) in zip(keys, lying, strict=True)
+            ]
         except OSError:
             return None
         return values if self._now() == self._stamps else None

@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from partial_restore._errors import UnreadableCheckpointError
+from partial_restore._in_place import NOWHERE, moved
 from partial_restore._keys import is_place
 from partial_restore._names import Names, names_of_graph
 from partial_restore._nodes import Node
@@ -81,19 +82,18 @@ class CheckpointSource:
             for key in keys
         ]
 
-    def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
+    def read(self, keys: Sequence[str], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor]:
         """Return the values, in the order of the keys, each checked against its checksum."""
         dtypes = self._dtypes
         try:
             with eagerly():
-                return list(
-                    tf.raw_ops.RestoreV2(
-                        prefix=self._prefix,
-                        tensor_names=list(keys),
-                        shape_and_slices=[""] * len(keys),
-                        dtypes=[dtypes[key] for key in keys],
-                    )
+                values = tf.raw_ops.RestoreV2(
+                    prefix=self._prefix,
+                    tensor_names=list(keys),
+                    shape_and_slices=[""] * len(keys),
+                    dtypes=[dtypes[key] for key in keys],
                 )
+                return [moved(value, into.get(key)) for key, value in zip(keys, values, strict=True)]
         except tf.errors.OpError as error:
             raise UnreadableCheckpointError(self.path, _first_line(error)) from error
 
@@ -101,11 +101,11 @@ class CheckpointSource:
         """Hold the values against their checksums; TensorFlow does so only as it reads them."""
         self.read(keys)
 
-    def reread(self, keys: Sequence[str]) -> list[tf.Tensor]:
+    def reread(self, keys: Sequence[str], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor]:
         """Return values that were held against their checksums before, from where they lie if that is known."""
         with eagerly():
-            values = self._bundle.read(keys)
-        return self.read(keys) if values is None else values
+            values = self._bundle.read(keys, into)
+        return self.read(keys, into) if values is None else values
 
     def _read_record(self) -> dict[str, Names]:
         """Return the names that `save_subset` recorded, by key."""

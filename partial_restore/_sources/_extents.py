@@ -12,11 +12,13 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import RawIOBase
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from partial_restore._in_place import memory_of
 from partial_restore._sources._files import stamp_of, unbuffered
 
 _TOO_SHORT = "the file ends before the {} bytes from {}"
@@ -74,8 +76,10 @@ class Places:
         return [found[key] for key in keys]
 
 
-def read_extents(path: str, extents: Sequence[Extent]) -> list[tf.Tensor]:
-    """Return the values of a file, in their order; to be called where ops run eagerly on the CPU.
+def read_extents(path: str, extents: Sequence[Extent], into: Sequence[tf.Tensor | None] = ()) -> list[tf.Tensor]:
+    """Return the values of a file, in their order, each in the tensor ``into`` if there is one, which it fills.
+
+    To be called where ops run eagerly on the CPU.
 
     Raises:
         OSError: The file ends before the value does, or the value has another checksum.
@@ -83,7 +87,7 @@ def read_extents(path: str, extents: Sequence[Extent]) -> list[tf.Tensor]:
     if not extents:
         return []
     with unbuffered(path) as file:
-        return [_read(file, extent) for extent in extents]
+        return [_read(file, extent, tensor) for extent, tensor in zip_longest(extents, into)]
 
 
 def check_extents(path: str, extents: Sequence[Extent]) -> None:
@@ -106,19 +110,20 @@ def check_extents(path: str, extents: Sequence[Extent]) -> None:
                 _refuse_other(extent, _read_through(file, buffer, extent))
 
 
-def _read(file: RawIOBase, extent: Extent) -> tf.Tensor:
-    value, array = _memory_for(extent.shape, tf.dtypes.as_dtype(extent.dtype))
+def _read(file: RawIOBase, extent: Extent, tensor: tf.Tensor | None) -> tf.Tensor:
+    memory = memory_of(tensor, extent.shape)
+    value, array = _new_memory(extent.shape, tf.dtypes.as_dtype(extent.dtype)) if memory is None else (tensor, memory)
     _refuse_other(extent, _fill(file, memoryview(array.reshape(-1).view(np.uint8)), extent))
     return tf.convert_to_tensor(value)
 
 
-def _memory_for(shape: Sequence[int], dtype: tf.DType) -> tuple[Any, Any]:
+def _new_memory(shape: Sequence[int], dtype: tf.DType) -> tuple[Any, Any]:
     """Return a tensor, or what becomes one, and the array that is its memory."""
     if dtype in _MADE_EMPTY and max(shape, default=0) <= _MOST_MADE_EMPTY:
         tensor = tf.raw_ops.Empty(shape=np.array(shape, np.int32), dtype=dtype)
-        array = tensor._numpy()  # `numpy` would make a copy.
-        if array.flags.writeable and not array.flags.owndata:  # Else it is a copy nevertheless.
-            return tensor, array
+        memory = memory_of(tensor, shape)
+        if memory is not None:
+            return tensor, memory
     array = np.empty(shape, dtype.as_numpy_dtype)
     return array, array
 

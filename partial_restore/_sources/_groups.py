@@ -16,6 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
+from partial_restore._in_place import NOWHERE
 from partial_restore._keys import VARIABLES, counted_from_zero, unprivate
 from partial_restore._optimizers import family_of, is_known
 from partial_restore._places import (
@@ -131,12 +132,12 @@ class GroupsSource:
         """Return what the arrays of a group are part of."""
         return "optimizer" if any(group[:i] in self._optimizers for i in range(1, len(group) + 1)) else _part(group)
 
-    def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
+    def read(self, keys: Sequence[str], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""
         values: dict[str, tf.Tensor] = {}
         for i, file in enumerate(self._files):
             here = [key for key in keys if self._arrays[key][0] == i]
-            values.update(zip(here, file.read([[key] for key in here]) if here else [], strict=True))
+            values.update(zip(here, file.read([[key] for key in here], into) if here else [], strict=True))
         return [values[key] for key in keys]
 
     reread = read

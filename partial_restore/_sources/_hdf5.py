@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
+from partial_restore._in_place import NOWHERE
 from partial_restore._sources._extents import Extent, Places, check_extents, read_extents
 from partial_restore._sources._files import opened, window
 from partial_restore._tensors import eagerly
@@ -105,11 +106,12 @@ class Hdf5:
                     found[here] = _array(thing)
         return found, groups
 
-    def read(self, wanted: Sequence[Sequence[str]]) -> list[tf.Tensor]:
-        """Return a value for each list of paths: that array, or several ones side by side (along the last axis)."""
+    def read(self, wanted: Sequence[Sequence[str]], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor]:
+        """Return a value for each list of paths: that array, or several ones side by side (along the last axis); ``into`` is by path."""
         with self._refusing_damage(), eagerly():
             lying = self._lying([paths[0] for paths in wanted if len(paths) == 1])
-            direct = dict(zip(lying, read_extents(self._file, list(lying.values())), strict=True))
+            values = read_extents(self._file, list(lying.values()), [into.get(path) for path in lying])
+            direct = dict(zip(lying, values, strict=True))
             others = iter(self._joined([paths for paths in wanted if len(paths) > 1 or paths[0] not in direct]))
             return [
                 direct[paths[0]] if len(paths) == 1 and paths[0] in direct else tf.constant(next(others))

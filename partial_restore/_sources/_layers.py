@@ -13,6 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
+from partial_restore._in_place import NOWHERE
 from partial_restore._keys import is_own_name
 from partial_restore._layer_names import without_cudnn
 from partial_restore._optimizers import Called, family_of, kind_of
@@ -80,9 +81,12 @@ class LayersSource:
         names = tuple(map(in_pieces, self._full.get(key, weight.names)))
         return Entry(key, names, (), shape, dtype, group, arrays[0].itemsize, ops=names)
 
-    def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
+    def read(self, keys: Sequence[str], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""
-        return self._hdf5.read(self._paths(keys))
+        paths = self._paths(keys)
+        return self._hdf5.read(
+            paths, {path: into[key] for key, (path, *_) in zip(keys, paths, strict=True) if key in into}
+        )
 
     reread = read
 

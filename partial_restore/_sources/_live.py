@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
+from partial_restore._in_place import NOWHERE
 from partial_restore._types import Entry, Layout
 
 
@@ -20,7 +21,7 @@ class LiveSource:
     def check(self, keys: Sequence[str]) -> None:
         """Do nothing: what is in memory can be read."""
 
-    def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
+    def read(self, keys: Sequence[str], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor]:  # noqa: ARG002
         """Return what the variables hold now, in the order of the keys, where they hold it: in the same memory."""
         return self._values(keys)
 

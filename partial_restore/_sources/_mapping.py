@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from partial_restore._in_place import NOWHERE, moved
 from partial_restore._tensors import eagerly
 from partial_restore._types import Entry, Layout, name_of
 
@@ -28,10 +29,10 @@ class MappingSource:
     def check(self, keys: Sequence[str]) -> None:
         """Do nothing: what is in memory can be read."""
 
-    def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
+    def read(self, keys: Sequence[str], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""
         with eagerly():
-            return [tf.constant(self._values[key]) for key in keys]
+            return [tf.constant(moved(self._values[key], into.get(key))) for key in keys]
 
     reread = read
 

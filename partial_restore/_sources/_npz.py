@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
+from partial_restore._in_place import NOWHERE
 from partial_restore._optimizers import states_of_keys
 from partial_restore._sources._arrays import entry_of, nbytes_of
 from partial_restore._sources._extents import Extent, Places, check_extents, read_extents
@@ -45,11 +46,12 @@ class NpzSource:
         states = states_of_keys({key: shape for key, (shape, _) in headers.items()})
         return [entry_of(key, shape, dtype, states.get(key)) for key, (shape, dtype) in headers.items()]
 
-    def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
+    def read(self, keys: Sequence[str], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor]:
         """Return the values, in the order of the keys; each member is read to its end, which checks it."""
         with self._refusing_damage(), eagerly():
             lying = self._lying(keys)
-            direct = dict(zip(lying, read_extents(self.path, list(lying.values())), strict=True))
+            values = read_extents(self.path, list(lying.values()), [into.get(key) for key in lying])
+            direct = dict(zip(lying, values, strict=True))
             others = iter(self._arrays([key for key in keys if key not in lying]))
             return [direct[key] if key in direct else tf.constant(next(others)) for key in keys]
 

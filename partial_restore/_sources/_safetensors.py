@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from partial_restore._errors import UnreadableCheckpointError
+from partial_restore._in_place import NOWHERE
 from partial_restore._optimizers import states_of_keys
 from partial_restore._sources._arrays import entry_of, nbytes_of
 from partial_restore._sources._extents import Extent, Places, read_extents
@@ -50,10 +51,11 @@ class SafetensorsSource:
         states = states_of_keys({key: shape for key, (shape, _) in held.items()})
         return [entry_of(key, shape, dtype, states.get(key)) for key, (shape, dtype) in held.items()]
 
-    def read(self, keys: Sequence[str]) -> list[tf.Tensor]:
+    def read(self, keys: Sequence[str], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""
         with self._refusing_damage(), eagerly():
-            return read_extents(self.path, [extent for extent in self._places.of(keys, self._find) if extent])
+            extents = [extent for extent in self._places.of(keys, self._find) if extent]
+            return read_extents(self.path, extents, [into.get(key) for key in keys])
 
     reread = read
 

@@ -40,6 +40,9 @@ class Target(Protocol):
     def assign(self, values: Sequence[tuple[str, tf.Tensor]]) -> None:
         """Put values into variables."""
 
+    def lend(self, keys: Sequence[str]) -> Mapping[str, tf.Tensor]:
+        """Return the memory of those variables that take over what is read into it: from then on they have changed."""
+
     def values(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return what the variables hold."""
 

@@ -117,6 +117,10 @@ class GraphTarget:
         for ops, feeds in runs:
             self.session.run(ops, {ref.deref(): array for ref, array in feeds.items()})
 
+    def lend(self, keys: Sequence[str]) -> Mapping[str, tf.Tensor]:  # noqa: ARG002
+        """Return nothing: the memory is the session's."""
+        return {}
+
     def values(self, keys: Sequence[str]) -> list[tf.Tensor]:
         """Return what the variables hold, a partitioned one in one piece."""
         shapes = {entry.key: entry.shape for entry in self.entries}
