@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import keras
 import ml_dtypes
 import numpy as np
 import pytest
@@ -227,3 +228,24 @@ def test_a_file_that_was_written_anew_is_read_as_it_is(write: Callable[[str, Val
     write(other, {"0": np.arange(9.0), "a": np.arange(3.0) + 7, "b": np.arange(5.0)})
     Path(other).replace(path)
     assert source.read([key])[0].numpy().tolist() == [7, 8, 9]
+
+
+def test_where_large_arrays_lie_is_known_from_the_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = keras.Sequential([keras.Input([512]), keras.layers.Dense(512), keras.layers.Dense(512)])
+    path = tmp_path / "model.weights.h5"
+    model.save_weights(path)
+    kernels = [model.layers[i].kernel.numpy() for i in range(2)]
+    found: list[str] = []
+    extent = _hdf5.Hdf5._extent
+    monkeypatch.setattr(_hdf5.Hdf5, "_extent", lambda self, each: found.append(each.name) or extent(self, each))
+    source = open_source(str(path))
+    keys = [entry.key for entry in source.entries if entry.key.endswith("vars/0")]
+    assert len(found) == 2
+    values = [source.read([key])[0].numpy() for key in keys]
+    assert len(found) == 2
+    for value, kernel in zip(values, kernels, strict=True):
+        np.testing.assert_array_equal(value, kernel)
+    with h5py.File(path, "w") as file:  # Other values elsewhere, under the names that were listed.
+        for i, key in enumerate(("more", *reversed(keys))):
+            file[key] = np.full([512, 512], i, np.float32)
+    assert [float(source.read([key])[0][0, 0]) for key in keys] == [2, 1]

@@ -68,12 +68,23 @@ class Places:
         self, keys: Sequence[str], find: Callable[[Sequence[str]], Mapping[str, Extent | None]]
     ) -> list[Extent | None]:
         """Return where each value lies, or None for those that only the library of the format can read."""
-        stamp = stamp_of(self._path)
-        found = self._known[1] if self._known[0] == stamp else {}
+        self.look()
+        stamp, found = self._known
         if missing := [key for key in keys if key not in found]:
             found = {**found, **find(missing)}
             self._known = stamp, found
         return [found[key] for key in keys]
+
+    def look(self) -> None:
+        """Forget what is known if the file is another one by now: before it is opened, to learn from it."""
+        stamp = stamp_of(self._path)
+        if self._known[0] != stamp:
+            self._known = stamp, {}
+
+    def learn(self, found: Mapping[str, Extent | None]) -> None:
+        """Know where values lie in the file as it was when last looked at."""
+        stamp, known = self._known
+        self._known = stamp, {**known, **found}
 
 
 def read_extents(path: str, extents: Sequence[Extent], into: Sequence[tf.Tensor | None] = ()) -> list[tf.Tensor]:

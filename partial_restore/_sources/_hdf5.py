@@ -23,6 +23,9 @@ _MOST_RATIO = 1100
 """What the compressions of HDF5 reach at most; a file that claims more holds nothing."""
 
 _MOST_DEPTH = 100
+_LARGE = 2**20
+"""Bytes of an array for which it pays to note where it lies: it is read alone or with few others, and the file opened each time."""
+
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError, tf.errors.OpError)
 
 
@@ -53,6 +56,7 @@ class Hdf5:
     def opened(self) -> Iterator[Any]:
         """Give the root of the file."""
         with self._refusing_damage():
+            self._places.look()
             if os.path.isfile(self._file) and self._size is None:
                 with self._local() as file:  # The library reads faster than a stream.
                     yield file
@@ -87,6 +91,7 @@ class Hdf5:
                 than is stored.
         """
         found: dict[str, Array] = {}
+        large: dict[str, Extent | None] = {}
         groups: list[str] = []
         waiting: list[tuple[str, Any]] = [("", file)]
         while waiting:
@@ -103,7 +108,10 @@ class Hdf5:
                     waiting.append((here, thing))
                 elif isinstance(thing, h5py.Dataset):
                     self._refuse_foreign(here, thing)
-                    found[here] = _array(thing)
+                    found[here] = array = _array(thing)
+                    if math.prod(array.shape) * array.itemsize >= _LARGE:
+                        large[here] = self._extent(thing)
+        self._places.learn(large)
         return found, groups
 
     def read(self, wanted: Sequence[Sequence[str]], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor]:
