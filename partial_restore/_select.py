@@ -146,6 +146,7 @@ def apply_rules(rules: Sequence[Rule], entry: Entry) -> Renamed | None:
 def _compile_rule(old: str | re.Pattern[str], new: str | Sequence[str] | None) -> Rule:
     olds = old.pattern if isinstance(old, re.Pattern) else old
     text = f"{{{olds!r}: {new!r}}}"
+    _news(new)
     if isinstance(old, re.Pattern):
         return Rule(text, lambda name: _searched(old, new, name))
     if isinstance(old, str):
@@ -154,7 +155,10 @@ def _compile_rule(old: str | re.Pattern[str], new: str | Sequence[str] | None) -
 
 
 def _news(new: str | Sequence[str] | None) -> list[str]:
-    return [] if new is None else [new] if isinstance(new, str) else list(new)
+    news = [] if new is None else [new] if isinstance(new, str) else new
+    if not isinstance(news, Sequence) or not all(isinstance(each, str) for each in news):
+        raise TypeError(f"a rename rule leads to a string, to several in a list, or to None, not {new!r}")
+    return list(news)
 
 
 def _prefixed(old: str, new: str | Sequence[str] | None, name: Name) -> list[tuple[Name, int]] | None:

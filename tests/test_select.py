@@ -103,6 +103,11 @@ def test_what_is_no_rule_is_refused() -> None:
         compile_rename("tower")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="string or a compiled regex"):
         compile_rename({3: "a"})  # type: ignore[dict-item]
+    for new in (3, ["a", 3], lambda match: match[0]):
+        with pytest.raises(TypeError, match="leads to a string"):
+            compile_rename({re.compile("a"): new})  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match="leads to a string, to several in a list, or to None, not 3"):
+        apply_rules(compile_rename(lambda _: 3), attribute("a"))  # type: ignore[arg-type,return-value]
     with pytest.raises(ValueError, match="empty name"):
         apply_rules(compile_rename({re.compile(".*"): ""}), attribute("a/w"))
     with pytest.raises(ValueError, match="empty name"):
