@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -249,3 +250,20 @@ def test_where_large_arrays_lie_is_known_from_the_listing(tmp_path: Path, monkey
         for i, key in enumerate(("more", *reversed(keys))):
             file[key] = np.full([512, 512], i, np.float32)
     assert [float(source.read([key])[0][0, 0]) for key in keys] == [2, 1]
+
+
+def test_a_file_that_was_written_anew_under_its_old_time_is_another_one(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+
+    def write(values: dict[str, float]) -> None:
+        with h5py.File(path, "w") as file:
+            for key, value in values.items():
+                file[f"layers/{key}/vars/0"] = np.full([512, 512], value, np.float32)
+
+    write({"a": 1, "b": 2})
+    before, source = path.stat(), open_source(str(path))
+    write({"b": 2, "a": 1})
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    values = {entry.key: float(source.read([entry.key])[0][0, 0]) for entry in source.entries}
+    assert list(values.values()) == [1 if "a/" in key else 2 for key in values]

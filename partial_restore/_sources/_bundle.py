@@ -44,7 +44,7 @@ class Bundle:
     @property
     def size(self) -> int:
         """The bytes of all files; none if they are elsewhere."""
-        return sum(size for _, _, size, _ in self._stamps.values())
+        return sum(size for _, _, size, *_ in self._stamps.values())
 
     def read(self, keys: Sequence[str], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor] | None:
         """Return the values without a look at their checksums, or None where TensorFlow must read them.

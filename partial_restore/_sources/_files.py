@@ -50,7 +50,7 @@ def stamp_of(path: str) -> tuple[int, ...]:
     """Return what changes if the file is written or replaced."""
     if os.path.isfile(path):
         found = os.stat(path)
-        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
     there = tf.io.gfile.stat(path)
     return int(there.length), int(there.mtime_nsec)
 
