@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import chain, islice
 from typing import TypeVar
@@ -87,28 +88,40 @@ def carry_out(
         if is_verified:
             _verify(source, list(_batches(wanted, most // _VERIFIED_PART)), bar)
         changed: dict[str, None] = {}
-        lend = _lend_nothing if is_whole else partial(_lend, target, changed)
+        lend = _lend_nothing if is_whole or not _is_in_turn() else partial(_lend, target, changed)
         read = partial(_read_batch, source.reread if is_verified else source.read, lend)
-        stream = (_whole if is_whole else _streamed)(source, _ahead(batches, read, bar))
+        ahead = _ahead(batches, read, bar)
+        stream = (_whole if is_whole else _streamed)(source, ahead)
         if is_taken_over:  # A session takes 10 ms to prepare every run.
             stream = iter([list(chain.from_iterable(stream))])
-        return _assign(target, source, chain([initial], stream), changed, rerun)
+        with _stopping(ahead, source, changed):
+            return _assign(target, chain([initial], stream), changed, rerun)
 
 
-def _assign(
-    target: Target, source: Source, stream: Iterator[_Values], changed: dict[str, None], rerun: Sequence[str]
-) -> list[str]:
-    """Put the values into the variables as they come, and initialize the rest; ``changed`` are those of which this is known already."""
+def _is_in_turn() -> bool:
+    """Say whether ops have run when they return: else those that wait might read a variable while it is being filled."""
+    return bool(tf.config.experimental.get_synchronous_execution())
+
+
+@contextmanager
+def _stopping(ahead: Generator[_Read], source: Source, changed: Collection[str]) -> Iterator[None]:
+    """Name what has changed if something fails, when the threads are done that read ahead: they change variables, too."""
     try:
-        for values in stream:
-            changed.update((key, None) for key, _ in values)
-            target.assign(values)
-            del values  # The next batch is read into the memory that this one frees.
-        return target.finish(rerun, changed)
+        with closing(ahead):
+            yield
     except (Exception, KeyboardInterrupt) as error:
         if not changed:
             raise
         raise PartialRestoreError(source.path, list(changed), f"{type(error).__name__}: {error}") from error
+
+
+def _assign(target: Target, stream: Iterator[_Values], changed: dict[str, None], rerun: Sequence[str]) -> list[str]:
+    """Put the values into the variables as they come, and initialize the rest; ``changed`` notes which change."""
+    for values in stream:
+        changed.update((key, None) for key, _ in values)
+        target.assign(values)
+        del values  # The next batch is read into the memory that this one frees.
+    return target.finish(rerun, changed)
 
 
 def _wanted(loaded: Sequence[Match]) -> _Batch:
@@ -177,7 +190,7 @@ def _refuse(source: Source, losses: Sequence[_Loss]) -> None:
         raise CastError(source.path, losses)
 
 
-def _ahead(batches: Sequence[_Batch], work: Callable[[_Batch], _Result], bar: Bar) -> Iterator[_Result]:
+def _ahead(batches: Sequence[_Batch], work: Callable[[_Batch], _Result], bar: Bar) -> Generator[_Result]:
     """Yield what is made of the batches, in turn; threads work ahead, each on one batch."""
     if len(batches) == 1:
         result = [work(batches[0])]

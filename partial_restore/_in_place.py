@@ -37,20 +37,24 @@ def lent_memory(variable: Any, nbytes: int) -> tf.Tensor | None:
         return _made_sole(variable) if _is_made_sole() else None
 
 
-def memory_of(tensor: tf.Tensor | None, shape: Sequence[int]) -> Any:
-    """Return the array that is the memory of a tensor, or None if there is none of this shape, or NumPy can have but a copy."""
+def memory_of(tensor: tf.Tensor | None, shape: Sequence[int], dtype: Any) -> Any:
+    """Return the array that is the memory of a tensor, or None if there is none for such values, or NumPy can have but a copy."""
     if tensor is None:
         return None
     array = tensor._numpy()  # `numpy` would make a copy.
-    return array if array.shape == tuple(shape) and array.flags.writeable and not array.flags.owndata else None
+    is_alike = array.shape == tuple(shape) and array.dtype == dtype
+    return array if is_alike and array.flags.writeable and not array.flags.owndata else None
 
 
 def moved(value: Any, tensor: tf.Tensor | None) -> Any:
     """Return a tensor that was filled with the value, or the value itself where there is none."""
-    memory = memory_of(tensor, value.shape)
+    if tensor is None:
+        return value
+    array = value._numpy() if isinstance(value, tf.Tensor) else value
+    memory = memory_of(tensor, array.shape, array.dtype)
     if memory is None:
         return value
-    np.copyto(memory, value._numpy() if isinstance(value, tf.Tensor) else value)
+    np.copyto(memory, array)
     return tensor
 
 
@@ -78,7 +82,7 @@ def _is_made_sole() -> bool:
     variable = tf.Variable([1.0, 2.0])
     before = tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=tf.float32)
     lent = _made_sole(variable)
-    memory = memory_of(lent, before.shape)
+    memory = memory_of(lent, before.shape, np.float32)
     if memory is None:
         return False
     memory[:] = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -171,14 +172,35 @@ def test_another_shape_since_the_plan(size: int, write: Callable[..., Any], tmp_
     assert numbers([model.w0]) == [{0}]
 
 
-def test_where_ops_run_ahead(tmp_path: Path) -> None:
+@pytest.mark.parametrize("write", [safetensors, npz])
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int32"])
+def test_another_dtype_since_the_plan(dtype: str, write: Callable[..., Any], tmp_path: Path) -> None:
+    model = Module(0)
+    plan = pr.plan_subset(model, write(tmp_path, arrays_of()), max_memory=1)
+    write(tmp_path, arrays_of(dtype=dtype))
+    plan.apply()
+    assert numbers([model.w0, model.w1, model.w2]) == [{7}, {8}, {9}]
+
+
+def test_ops_that_wait_read_what_variables_hold_now(tmp_path: Path) -> None:
+    def slow(number: Any) -> Any:
+        time.sleep(0.5)
+        return number
+
+    @tf.function
+    def late(variable: Any) -> Any:
+        with tf.control_dependencies([tf.numpy_function(slow, [tf.constant(1.0)], tf.float32)]):
+            return variable.read_value()
+
     model, path = Module(0), safetensors(tmp_path, arrays_of())
+    held = variables(model)
+    late(held[0])
     tf.config.experimental.set_synchronous_execution(False)
     try:
-        read = [each.read_value() for each in variables(model)]
+        read = [late(held[0]), *(each.read_value() for each in held[1:])]
         pr.restore_subset(model, path, max_memory=1)
         assert numbers(read) == [{0}, {1}, {2}]
-        assert numbers(variables(model)) == [{7}, {8}, {9}]
+        assert numbers(held) == [{7}, {8}, {9}]
     finally:
         tf.config.experimental.set_synchronous_execution(True)
 
@@ -239,6 +261,24 @@ def test_what_was_being_filled_when_reading_failed_is_said_to_have_changed(
         if numbers([getattr(model, name)]) != [{value}]
     }
     assert "w2" in changed <= set(raised.value.changed)
+
+
+def test_when_an_error_is_raised_nothing_changes_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_sole = _in_place._made_sole
+
+    def slow(variable: Any) -> Any:
+        time.sleep(0.5)
+        return make_sole(variable)
+
+    _in_place._is_made_sole()
+    monkeypatch.setattr(_in_place, "_made_sole", slow)
+    path = safetensors(tmp_path, {"a": np.full([ROWS, 2], 1e30, np.float32), "b": np.full([ROWS, 2], 7, np.float32)})
+    model = {"a": tf.Variable(tf.zeros([ROWS, 2], tf.float16)), "b": tf.Variable(tf.zeros([ROWS, 2]))}
+    with pytest.raises(pr.RestoreError, match="infinite") as raised:
+        pr.restore_subset(model, path, max_memory=1, verify=False)
+    changed = set(getattr(raised.value, "changed", ()))
+    time.sleep(1)
+    assert {name for name, variable in model.items() if numbers([variable]) != [{0}]} <= changed
 
 
 def test_without_a_way_to_be_the_only_holder_values_get_memory_of_their_own(

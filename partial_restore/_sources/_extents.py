@@ -122,8 +122,9 @@ def check_extents(path: str, extents: Sequence[Extent]) -> None:
 
 
 def _read(file: RawIOBase, extent: Extent, tensor: tf.Tensor | None) -> tf.Tensor:
-    memory = memory_of(tensor, extent.shape)
-    value, array = _new_memory(extent.shape, tf.dtypes.as_dtype(extent.dtype)) if memory is None else (tensor, memory)
+    dtype = tf.dtypes.as_dtype(extent.dtype)
+    memory = memory_of(tensor, extent.shape, dtype.as_numpy_dtype)
+    value, array = _new_memory(extent.shape, dtype) if memory is None else (tensor, memory)
     _refuse_other(extent, _fill(file, memoryview(array.reshape(-1).view(np.uint8)), extent))
     return tf.convert_to_tensor(value)
 
@@ -132,7 +133,7 @@ def _new_memory(shape: Sequence[int], dtype: tf.DType) -> tuple[Any, Any]:
     """Return a tensor, or what becomes one, and the array that is its memory."""
     if dtype in _MADE_EMPTY and max(shape, default=0) <= _MOST_MADE_EMPTY:
         tensor = tf.raw_ops.Empty(shape=np.array(shape, np.int32), dtype=dtype)
-        memory = memory_of(tensor, shape)
+        memory = memory_of(tensor, shape, dtype.as_numpy_dtype)
         if memory is not None:
             return tensor, memory
     array = np.empty(shape, dtype.as_numpy_dtype)
