@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
@@ -59,6 +59,24 @@ _Read = tuple[_Values, Sequence[_Loss], int]
 _Result = TypeVar("_Result")
 
 
+class _Changes:
+    """The variables that are being or have been changed, by the threads that read ahead as well."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, None] = {}
+        self._are_told = False
+
+    def note(self, keys: Iterable[str]) -> bool:
+        """Note variables before they change, and say whether they may: not when it has been told which did."""
+        self._keys.update(dict.fromkeys(keys))
+        return not self._are_told
+
+    def told(self) -> list[str]:
+        """Return what has changed. From now on nothing may."""
+        self._are_told = True
+        return list(self._keys)
+
+
 def carry_out(
     target: Target,
     source: Source,
@@ -87,15 +105,15 @@ def carry_out(
     with Bar(2 * size if is_verified else size, wanted=progress) as bar:
         if is_verified:
             _verify(source, list(_batches(wanted, most // _VERIFIED_PART)), bar)
-        changed: dict[str, None] = {}
-        lend = _lend_nothing if is_whole or not _is_in_turn() else partial(_lend, target, changed)
+        changes = _Changes()
+        lend = _lend_nothing if is_whole or not _is_in_turn() else partial(_lend, target, changes)
         read = partial(_read_batch, source.reread if is_verified else source.read, lend)
         ahead = _ahead(batches, read, bar)
         stream = (_whole if is_whole else _streamed)(source, ahead)
         if is_taken_over:  # A session takes 10 ms to prepare every run.
             stream = iter([list(chain.from_iterable(stream))])
-        with _stopping(ahead, source, changed):
-            return _assign(target, chain([initial], stream), changed, rerun)
+        with _stopping(ahead, source, changes):
+            return _assign(target, chain([initial], stream), changes, rerun)
 
 
 def _is_in_turn() -> bool:
@@ -104,24 +122,25 @@ def _is_in_turn() -> bool:
 
 
 @contextmanager
-def _stopping(ahead: Generator[_Read], source: Source, changed: Collection[str]) -> Iterator[None]:
+def _stopping(ahead: Generator[_Read], source: Source, changes: _Changes) -> Iterator[None]:
     """Name what has changed if something fails, when the threads are done that read ahead: they change variables, too."""
     try:
         with closing(ahead):
             yield
     except (Exception, KeyboardInterrupt) as error:
+        changed = changes.told()
         if not changed:
             raise
-        raise PartialRestoreError(source.path, list(changed), f"{type(error).__name__}: {error}") from error
+        raise PartialRestoreError(source.path, changed, f"{type(error).__name__}: {error}") from error
 
 
-def _assign(target: Target, stream: Iterator[_Values], changed: dict[str, None], rerun: Sequence[str]) -> list[str]:
-    """Put the values into the variables as they come, and initialize the rest; ``changed`` notes which change."""
+def _assign(target: Target, stream: Iterator[_Values], changes: _Changes, rerun: Sequence[str]) -> list[str]:
+    """Put the values into the variables as they come, and initialize the rest."""
     for values in stream:
-        changed.update((key, None) for key, _ in values)
+        changes.note(key for key, _ in values)
         target.assign(values)
         del values  # The next batch is read into the memory that this one frees.
-    return target.finish(rerun, changed)
+    return target.finish(rerun, changes.told())
 
 
 def _wanted(loaded: Sequence[Match]) -> _Batch:
@@ -225,11 +244,12 @@ def _lend_nothing(batch: _Batch) -> Mapping[str, tf.Tensor]:  # noqa: ARG001
     return {}
 
 
-def _lend(target: Target, changed: dict[str, None], batch: _Batch) -> Mapping[str, tf.Tensor]:
-    """Return memory to read tensors into: that of the one variable that takes each as it is, which counts as changed from now on."""
+def _lend(target: Target, changes: _Changes, batch: _Batch) -> Mapping[str, tf.Tensor]:
+    """Return memory to read tensors into: that of the one variable that takes each as it is."""
     takers = {entry.key: takers[0].key for entry, takers in batch if len(takers) == 1 and _is_alike(entry, takers[0])}
     lent = target.lend(list(takers.values()))
-    changed.update(dict.fromkeys(lent))
+    if not changes.note(lent):
+        return {}
     return {key: lent[taker] for key, taker in takers.items() if taker in lent}
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from safetensors.numpy import save_file
 
 import partial_restore as pr
-from partial_restore import _in_place
+from partial_restore import _apply, _in_place
 from partial_restore._sources import _extents
 
 ROWS = 2**19
@@ -279,6 +279,13 @@ def test_when_an_error_is_raised_nothing_changes_any_more(tmp_path: Path, monkey
     changed = set(getattr(raised.value, "changed", ()))
     time.sleep(1)
     assert {name for name, variable in model.items() if numbers([variable]) != [{0}]} <= changed
+
+
+def test_nothing_is_lent_when_it_was_told_what_has_changed(tmp_path: Path) -> None:
+    plan = pr.plan_subset(Module(0), safetensors(tmp_path, arrays_of()))
+    changes, batch = _apply._Changes(), _apply._wanted(plan._loaded)
+    assert set(_apply._lend(plan._target, changes, batch)) == set(changes.told()) == {"w0", "w1", "w2"}
+    assert not _apply._lend(plan._target, changes, batch)
 
 
 def test_without_a_way_to_be_the_only_holder_values_get_memory_of_their_own(
