@@ -25,15 +25,19 @@ _KERNELS = frozenset({"kernel", "depthwise_kernel", "pointwise_kernel", "embeddi
 
 _TELLING = _KERNELS | {_STATE}
 
+_SCALE = "_scale"
+"""How what scales a weight of whole numbers ends; before it stands the weight."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Layers:
     """By layer: a variable of another shape, whether its bias is one, whether it has a recurrent kernel, and where from.
 
-    And what kernels it has, in the model, where none of them is in the file, and in the file.
+    And what kernels it has, in the model, where none of them is in the file, and in the file; and all that is of another shape.
     """
 
     wrong: Mapping[_Layer, Match]
+    unlike: frozenset[_Layer]
     biases: frozenset[_Layer]
     recurrent: Mapping[_Layer, Match]
     kernels: Mapping[_Layer, Collection[str]]
@@ -51,6 +55,7 @@ def doubted(matches: Sequence[Match], sources: Iterable[Entry]) -> tuple[Match, 
         return tuple(matches)
     layers = _Layers(
         {_layer(match): match for match in wrong},
+        frozenset(match.target.called.segments for match in unlike),
         frozenset(_layer(match) for match in wrong if _last(match.target) == "bias"),
         recurrent,
         lacking,
@@ -69,7 +74,7 @@ def _doubt(match: Match, layers: _Layers) -> str:
 
     A recurrent layer whose bias has another shape computes its gates otherwise (``reset_after`` of a GRU, cuDNN), and one
     of TensorFlow 1, which has one kernel for input and state, orders them otherwise. A layer whose kernels the file lacks, and
-    has others of, is of another kind, unless the caller renamed.
+    has others of, is of another kind, unless the caller renamed. A weight of whole numbers and its scale tell nothing alone.
     """
     layer, source = _layer(match), match.source
     if source is None:
@@ -94,7 +99,13 @@ def _doubt(match: Match, layers: _Layers) -> str:
         return f"its layer is another one: {wrong.target.name} has other dimensions"
     if match.reason == NUMBERED and not _is_wrapped_by_name(match.target.called, source.called):
         return f"its layer is known by a number only, and {wrong.target.name} has another shape"
+    if other := next((name for name in _scaled_or_scale(_last(match.target)) if (*layer, name) in layers.unlike), ""):
+        return f"it is one with {other}, which has another shape"
     return ""
+
+
+def _scaled_or_scale(name: str) -> tuple[str, ...]:
+    return name + _SCALE, *([name.removesuffix(_SCALE)] if name.endswith(_SCALE) else [])
 
 
 def _is_unlike(target: Entry, source: Entry) -> bool:

@@ -755,6 +755,20 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"a/vars/0": Outcome.UNCASTABLE, "a/vars/1": MISMATCHED, "a/vars/2": MISMATCHED},
     ),
+    "a scale of a weight that has another shape": (
+        [attribute(f"a/{each}/w", shape=(3,)) for each in "xy"]
+        + [attribute("e/kernel", shape=(4, 4)), attribute("e/kernel_scale", shape=(4,))],
+        [attribute(f"a/{each}/w", shape=(3,)) for each in "xy"]
+        + [attribute("e/kernel", shape=(4, 2)), attribute("e/kernel_scale", shape=(4,))],
+        {},
+        {"a/x/w": "a/x/w", "a/y/w": "a/y/w", "e/kernel": MISMATCHED, "e/kernel_scale": MISMATCHED},
+    ),
+    "a weight whose scale has another shape": (
+        [attribute("e/kernel", shape=(4, 4)), attribute("e/kernel_scale", shape=(4,)), attribute("e/bias", shape=(4,))],
+        [attribute("e/kernel", shape=(4, 4)), attribute("e/kernel_scale", shape=(2,)), attribute("e/bias", shape=(4,))],
+        {},
+        {"e/kernel": MISMATCHED, "e/kernel_scale": MISMATCHED, "e/bias": "e/bias"},
+    ),
     "one name below a root of two segments": (
         [attribute(f"enc/v2/{each}/w") for each in ("enc/l1", "enc/out", "k", "out")],
         [attribute(f"enc/{each}/w") for each in ("enc/l1", "k", "out")],
