@@ -527,3 +527,12 @@ def test_a_model_that_loses_the_names_of_its_blocks_does_not_give_them_its_own(t
     pr.restore_subset(new, tf.train.Checkpoint(model=old).write(str(tmp_path / "ckpt")))
     for mine, yours in zip(new.variables, old.variables, strict=True):
         np.testing.assert_array_equal(mine.numpy(), yours.numpy())
+
+
+def test_a_mapping_of_variables_has_names_as_keys() -> None:
+    with pytest.raises(TypeError, match=r"names as keys, not \[3\]"):
+        pr.restore_subset({3: tf.Variable(0.0), "a": tf.Variable(0.0)}, {"a": 1.0})
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
+        a = tf.compat.v1.get_variable("a", ())
+        with pytest.raises(TypeError, match=r"names as keys, not \[None\]"):
+            pr.restore_subset({None: a}, {"a": 1.0}, session=session)

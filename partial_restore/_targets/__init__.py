@@ -63,9 +63,11 @@ def open_target(model: Any, session: tf.compat.v1.Session | None, layout: Layout
 
     Raises:
         UnbuiltError: The model, or a layer of it, has no variables yet.
-        TypeError: ``model`` is no model.
+        TypeError: ``model`` is no model, or a mapping whose keys are no names.
         ValueError: There are no variables, several have one name, or a session is missing or of another graph.
     """
+    if isinstance(model, Mapping) and (wrong := [key for key in model if not isinstance(key, str)]):
+        raise TypeError(f"a mapping of variables has names as keys, not {wrong[:3]!r}")
     if session is not None:
         return GraphTarget(model, session)
     if isinstance(model, tf.Graph):
