@@ -267,3 +267,22 @@ def test_a_file_that_was_written_anew_under_its_old_time_is_another_one(tmp_path
     assert path.stat().st_size == before.st_size
     values = {entry.key: float(source.read([entry.key])[0][0, 0]) for entry in source.entries}
     assert list(values.values()) == [1 if "a/" in key else 2 for key in values]
+
+
+def test_every_value_has_its_own_memory_to_be_read_into(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(16))
+    extents = [_extents.Extent(0, (2,), "float32"), _extents.Extent(8, (2,), "float32")]
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        _extents.read_extents(str(tmp_path / "file"), extents, [tf.zeros([2])])
+
+
+def test_a_tensor_that_is_gone_since_the_listing(tmp_path: Path) -> None:
+    path = f"{tmp_path}/file.safetensors"
+    arrays = {key: np.full([512, 512], i, np.float32) for i, key in enumerate("abc")}
+    save_file(arrays, path)
+    model = {key: tf.Variable(tf.fill([512, 512], 7.0)) for key in arrays}
+    plan = pr.plan_subset(model, path, max_memory=1)
+    save_file({key: arrays[key] for key in "bc"}, path)
+    with pytest.raises(pr.UnreadableCheckpointError):
+        plan.apply()
+    assert all(float(each[0, 0]) == 7 for each in model.values())

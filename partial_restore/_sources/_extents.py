@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import RawIOBase
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -87,8 +86,10 @@ class Places:
         self._known = stamp, {**known, **found}
 
 
-def read_extents(path: str, extents: Sequence[Extent], into: Sequence[tf.Tensor | None] = ()) -> list[tf.Tensor]:
-    """Return the values of a file, in their order, each in the tensor ``into`` if there is one, which it fills.
+def read_extents(
+    path: str, extents: Sequence[Extent], into: Sequence[tf.Tensor | None] | None = None
+) -> list[tf.Tensor]:
+    """Return the values of a file, in their order, each in the tensor of ``into`` at its place, if there is one.
 
     To be called where ops run eagerly on the CPU.
 
@@ -98,7 +99,8 @@ def read_extents(path: str, extents: Sequence[Extent], into: Sequence[tf.Tensor 
     if not extents:
         return []
     with unbuffered(path) as file:
-        return [_read(file, extent, tensor) for extent, tensor in zip_longest(extents, into)]
+        tensors = into or [None] * len(extents)
+        return [_read(file, extent, tensor) for extent, tensor in zip(extents, tensors, strict=True)]
 
 
 def check_extents(path: str, extents: Sequence[Extent]) -> None:

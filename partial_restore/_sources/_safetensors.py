@@ -54,8 +54,8 @@ class SafetensorsSource:
     def read(self, keys: Sequence[str], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""
         with self._refusing_damage(), eagerly():
-            extents = [extent for extent in self._places.of(keys, self._find) if extent]
-            return read_extents(self.path, extents, [into.get(key) for key in keys])
+            lying = {key: extent for key, extent in zip(keys, self._places.of(keys, self._find), strict=True) if extent}
+            return read_extents(self.path, list(lying.values()), [into.get(key) for key in lying])
 
     reread = read
 
