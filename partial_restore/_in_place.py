@@ -23,7 +23,10 @@ NOWHERE: Mapping[str, tf.Tensor] = MappingProxyType({})
 
 _HERE = "/job:localhost/replica:0/task:0/device:CPU:0"
 _WORTH = 2**20
-"""Bytes of a value from which new memory for it costs more than three ops do."""
+"""Bytes of a value from which new memory for it costs more than the ops do."""
+
+_ALIGNMENT = 64
+"""Bytes to which TensorFlow aligns its memory; that of others, which DLPack may bring, need not be."""
 
 
 def lent_memory(variable: Any, nbytes: int) -> tf.Tensor | None:
@@ -60,14 +63,24 @@ def moved(value: Any, tensor: tf.Tensor | None) -> Any:
 
 def _made_sole(variable: Any) -> tf.Tensor | None:
     """Return what a variable holds after it was made the only one to hold it: by an op that changes some of its rows, here none."""
-    handle = variable.handle
     try:
         nothing = np.empty((0, *variable.shape.as_list()[1:]), variable.dtype.as_numpy_dtype)
-        tf.raw_ops.ResourceScatterUpdate(resource=handle, indices=np.empty(0, np.int32), updates=nothing)
-        tf.raw_ops.DisableCopyOnRead(resource=handle)  # After such an op every read would be a copy.
-        return tf.raw_ops.ReadVariableOp(resource=handle, dtype=variable.dtype)
+        if _address(_read_as_it_is(variable)) % _ALIGNMENT:  # The op would abort the process.
+            return None
+        tf.raw_ops.ResourceScatterUpdate(resource=variable.handle, indices=np.empty(0, np.int32), updates=nothing)
+        return _read_as_it_is(variable)
     except (tf.errors.OpError, TypeError, ValueError):  # It has no value, or no rows, or there is no op for its dtype.
         return None
+
+
+def _read_as_it_is(variable: Any) -> tf.Tensor:
+    """Return what a variable holds, not a copy, as every read is after an op that changed some rows."""
+    tf.raw_ops.DisableCopyOnRead(resource=variable.handle)
+    return tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype)
+
+
+def _address(tensor: tf.Tensor) -> int:
+    return int(tensor._numpy().__array_interface__["data"][0])
 
 
 @cache

@@ -102,8 +102,11 @@ def test_what_was_read_of_a_variable_stays_what_it_was(write: Callable[..., Any]
     assert numbers([taken, tf.experimental.dlpack.from_dlpack(exported)]) == [{1}, {2}]
 
 
-def test_memory_that_is_not_of_tensorflow_stays_as_it_was(tmp_path: Path) -> None:
-    array = np.zeros([ROWS, 2], np.float32)
+@pytest.mark.parametrize("offset", [0, 4, 16, 32])
+def test_memory_that_is_not_of_tensorflow_stays_as_it_was(offset: int, tmp_path: Path) -> None:
+    memory = np.zeros(8 * ROWS + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + offset
+    array = memory[start : start + 8 * ROWS].view(np.float32).reshape(ROWS, 2)
     model = Module(0, 1)
     model.w0.assign(tf.experimental.dlpack.from_dlpack(array.__dlpack__()))
     assert address(model.w0) == array.ctypes.data
