@@ -22,6 +22,8 @@ NOWHERE: Mapping[str, tf.Tensor] = MappingProxyType({})
 """No memory to read into: every value gets its own."""
 
 _HERE = "/job:localhost/replica:0/task:0/device:CPU:0"
+"""The device whose memory NumPy can have."""
+
 _WORTH = 2**20
 """Bytes of a value from which new memory for it costs more than the ops do."""
 
@@ -92,7 +94,7 @@ def _uses_onednn() -> bool:
 @cache
 def _is_made_sole() -> bool:
     """Try once whether this TensorFlow does it so."""
-    variable = tf.Variable([1.0, 2.0])
+    variable = ResourceVariable([1.0, 2.0])  # `tf.Variable` may be what a strategy or a creator makes of it.
     before = tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=tf.float32)
     lent = _made_sole(variable)
     memory = memory_of(lent, before.shape, np.float32)

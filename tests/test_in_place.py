@@ -222,6 +222,20 @@ def test_what_is_cast_gets_memory_of_its_own(tmp_path: Path) -> None:
     assert numbers([model.w0]) == [{7}]
 
 
+def test_within_the_scope_of_a_strategy_or_a_creator(tmp_path: Path) -> None:
+    def refusing(*_: Any, **__: Any) -> Any:
+        raise AssertionError("nobody asked for a variable")
+
+    for scope in (tf.distribute.MirroredStrategy(["CPU:0"]).scope(), tf.variable_creator_scope(refusing)):
+        model, path = Module(0, 1), safetensors(tmp_path, arrays_of(1))
+        _in_place._is_made_sole.cache_clear()
+        before = address(model.w0)
+        with scope:
+            pr.restore_subset(model, path, max_memory=1)
+        assert numbers([model.w0]) == [{7}]
+        assert address(model.w0) == before
+
+
 def test_one_tensor_for_two_variables(tmp_path: Path) -> None:
     model = Module(0, 2)
     pr.restore_subset(model, safetensors(tmp_path, arrays_of(1)), rename={"w0": ["w0", "w1"]}, max_memory=1)
