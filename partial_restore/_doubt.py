@@ -26,7 +26,7 @@ _KERNELS = frozenset({"kernel", "depthwise_kernel", "pointwise_kernel", "embeddi
 _TELLING = _KERNELS | {_STATE}
 
 _SCALE = "_scale"
-"""How what scales a weight of whole numbers ends; before it stands the weight."""
+"""How the name of a weight's scale ends, before which stands that of the weight: what is quantized has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _doubt(match: Match, layers: _Layers) -> str:
 
     A recurrent layer whose bias has another shape computes its gates otherwise (``reset_after`` of a GRU, cuDNN), and one
     of TensorFlow 1, which has one kernel for input and state, orders them otherwise. A layer whose kernels the file lacks, and
-    has others of, is of another kind, unless the caller renamed. A weight of whole numbers and its scale tell nothing alone.
+    has others of, is of another kind, unless the caller renamed. A weight and its scale tell nothing alone.
     """
     layer, source = _layer(match), match.source
     if source is None:
