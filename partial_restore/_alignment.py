@@ -50,6 +50,11 @@ class Alignment:
         return len({key[:1] for _, _, key in self.met}) == 1
 
     @cached_property
+    def is_told_by_one(self) -> bool:
+        """Whether one layer alone has a chosen name among what meets; the others have numbers."""
+        return len({key[:1] for _, _, key in self.met if is_chosen(key[0]) and len(key) > 1}) == 1
+
+    @cached_property
     def is_of_one_member(self) -> bool:
         """Whether what meets is of one layer, and no more of what holds that."""
         return len({key[:-1][:2] for _, _, key in self.met}) == 1

@@ -73,12 +73,14 @@ def _is_beside(side: Below, rows: Iterable[Row]) -> bool:
 def _is_shared(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> bool:
     """Say whether a root may be one that the other side has as well.
 
-    Be it of the same name, further down, too, if one layer alone speaks for setting it aside; or of a name that the file lost, be that the root, of
-    which not all meets, or beside what meets below a root of the model.
+    Be it of the same name, wherever that stands, if one layer alone speaks for setting it aside, or numbers besides; or of a name that the file
+    lost, be that the root, of which not all meets, or beside what meets below a root of the model.
     """
     front, back = found.root
     is_on_both = front in found.ours.fronts or back in found.theirs.fronts
-    if found.is_of_one and (is_on_both or _holds(found.ours, front) or _holds(found.theirs, back)):
+    if (found.is_of_one or found.is_told_by_one) and (
+        is_on_both or _holds(found.ours, front) or _holds(found.theirs, back)
+    ):
         return True
     if front and is_place(front[-1]) and found.sources != found.theirs.entries:
         return True
@@ -87,8 +89,8 @@ def _is_shared(found: Alignment, ours: Sequence[Row], theirs: Sequence[Row]) -> 
 
 
 def _holds(side: Below, root: Prefix) -> bool:
-    """Say whether a model of the name of a root lies further down on the other side."""
-    return any(root[-1:] == key[i : i + 1] for _, key in side.rows for i in range(1, len(key) - 2)) if root else False
+    """Say whether a model of the name of a root lies on the other side."""
+    return any(root[-1:] == key[i : i + 1] for _, key in side.rows for i in range(len(key) - 2)) if root else False
 
 
 def _is_lost(part: Part) -> bool:

@@ -871,6 +871,21 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"backbone/head/k": MISSING, "backbone/g/w": "g/w", "head/cell/a": AMBIGUOUS, "head/cell/b": AMBIGUOUS},
     ),
+    "one name and numbers meet below a root that the other side has further up": (
+        [
+            layer(f"{each}/w")
+            for each in ("embedding_1", "out/dense_4", "out/dense_5", "out/dense_6", "block", "dense_7", "dense_8")
+        ],
+        [rooted(f"model/{each}/w") for each in ("embedding", "out/dense_1", "out/dense_2", "out/block", "dense_3")],
+        {},
+        dict.fromkeys(
+            (
+                f"{each}/w"
+                for each in ("embedding_1", "out/dense_4", "out/dense_5", "out/dense_6", "block", "dense_7", "dense_8")
+            ),
+            AMBIGUOUS,
+        ),
+    ),
     "a model in a list, and one within of which the file lost the name is not that": (
         [layer(f"blocks/0/{each}/w") for each in ("g/out", "q", "a")],
         [rooted(f"model/{each}/w") for each in ("1 of 3/out", "q", "a")],
