@@ -128,10 +128,14 @@ def _either(label: str, segment: str) -> Sequence[str]:
 
 
 def _may_be_place(segment: str, label: str, layout: Layout) -> bool:
-    """Say whether a segment may be the class of a layer that is called so: ``fc`` is not that of ``dense_3``."""
+    """Say whether a segment may be the class of a layer that is called so: ``fc`` is not that of ``dense_3``.
+
+    ``dense`` may be that of ``encoder``, whatever else is a class: without a number, somebody may have chosen this name.
+    """
     base = base_of(label)
     is_automatic = base in AUTOMATIC or base in _classes(layout.groups)
-    return bool(label) and (not is_automatic or base == base_of(segment))
+    is_chosen = label == base and base_of(segment) in AUTOMATIC
+    return bool(label) and (not is_automatic or is_chosen or base == base_of(segment))
 
 
 @lru_cache(maxsize=8)

@@ -199,6 +199,51 @@ def test_blocks_in_lists_of_a_list_that_traded_places_do_not_go_by_these(
 
 
 @pytest.mark.parametrize("save", [archive, weights_h5])
+@pytest.mark.parametrize("name", ["encoder", None])
+@pytest.mark.parametrize(
+    ("saved", "parts"),
+    [
+        *((each, each) for each in ("encoder out", "out encoder", "embedding encoder")),
+        *(("encoder out", each) for each in ("out", "encoder", "new encoder out")),
+    ],
+)
+def test_a_layer_in_a_list_has_a_name_that_is_a_class(
+    saved: str, parts: str, name: str | None, save: Saved, tmp_path: Path
+) -> None:
+    """The name of the class around it, or of one of Keras'."""
+    layers = keras.layers
+
+    class Encoder(layers.Layer):  # type: ignore[misc]
+        def __init__(self, names: str) -> None:
+            super().__init__(name=name)
+            self.parts = [layers.Dense(4, name=each) for each in names.split()]
+
+        def build(self, shape: Any) -> None:
+            for each in self.parts:
+                each.build(shape)
+
+        def call(self, x: Any) -> Any:
+            for each in self.parts:
+                x = each(x)
+            return x
+
+    def made(names: str) -> Any:
+        return keras.Sequential([keras.Input([4]), Encoder(names), layers.Dense(4, name="head")])
+
+    def values(model: Any) -> dict[str, list[bytes]]:
+        return {
+            each.name: [w.numpy().tobytes() for w in each.weights] for each in (*model.layers[0].parts, model.layers[1])
+        }
+
+    source, target = randomized(made(saved)), made(parts)
+    report = pr.restore_subset(target, save(source, tmp_path))
+
+    kept = [each for each in values(target) if each != "new"]
+    assert len(report.loaded) == 2 * len(kept)
+    assert [values(target)[each] for each in kept] == [values(source)[each] for each in kept]
+
+
+@pytest.mark.parametrize("save", [archive, weights_h5])
 def test_one_layer_s_name_does_not_say_where_the_others_without_went(save: Saved, tmp_path: Path) -> None:
     """The saved model is in a list, one of its layers under another name; a new layer elsewhere has the old one."""
     dense = keras.layers.Dense
