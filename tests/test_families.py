@@ -468,6 +468,32 @@ def test_a_slash_in_the_name_of_a_layer_of_keras_2(save: Any, tmp_path: Path) ->
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("renamed", ["encoder", "net"])
+def test_a_layer_of_a_subclassed_model_of_keras_2_has_the_name_of_that(renamed: str, tmp_path: Path) -> None:
+    def made(name: str, *layers: str) -> Any:
+        class Net(tf_keras.Model):  # type: ignore[misc]
+            def __init__(self) -> None:
+                super().__init__(name=name)
+                self.parts = {each: tf_keras.layers.Dense(4, name=each) for each in layers}
+
+            def call(self, x: Any) -> Any:
+                for each in layers:
+                    x = self.parts[each](x)
+                return x
+
+        model = Net()
+        model(np.ones([1, 4], np.float32))
+        return model
+
+    source, target = made("encoder", "stem", "encoder", "head"), made(renamed, "head", "stem", "encoder")
+    report = pr.restore_subset(target, families.legacy_weights(families.randomized(source), tmp_path), strict=True)
+
+    assert len(report.loaded) == 6
+    for name, layer in target.parts.items():
+        for ours, theirs in zip(layer.get_weights(), source.parts[name].get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
 class Builder(tf_keras.layers.Layer):  # type: ignore[misc]
     """A layer that builds the one in it: its weights are then called as if they were its own."""
 

@@ -111,14 +111,23 @@ class _Weight:
 def _weights(root: Any) -> Iterator[_Weight]:
     """Yield the weights that the layers list, in the order of the model."""
     front = root.name.strip("/")
-    for place, layer in enumerate(texts(root.attrs, "layer_names")):
-        if layer in root:
-            for weight in texts(root[layer].attrs, "weight_names"):
-                yield _named(place, layer, weight, "/".join(filter(None, (front, layer, weight))))
+    layers = [(place, layer) for place, layer in enumerate(texts(root.attrs, "layer_names")) if layer in root]
+    listed = [(*each, weight) for each in layers for weight in texts(root[each[1]].attrs, "weight_names")]
+    is_below_model = _begin_with_model([(layer, weight) for _, layer, weight in listed])
+    for place, layer, weight in listed:
+        path = "/".join(filter(None, (front, layer, weight)))
+        yield _named(place, layer, weight, path, is_below_model=is_below_model)
     if _TOP in root:
         for weight in texts(root[_TOP].attrs, "weight_names"):
             name = name_of(weight.removesuffix(":0").rpartition("/")[2], said=True)
             yield _Weight(("/".join(filter(None, (front, _TOP, weight))),), (name,), called=weight.removesuffix(":0"))
+
+
+def _begin_with_model(listed: Sequence[tuple[str, str]]) -> bool:
+    """Say whether weights are called after their model, and the layers in it: one of them may be called as the model is."""
+    first = {weight.partition("/")[0] for _, weight in listed}
+    are_within = all(f"{weight.partition('/')[2]}/".startswith(f"{layer}/") for layer, weight in listed)
+    return len(first) == 1 and are_within and len({layer for layer, _ in listed}) > 1
 
 
 def _told(attributes: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -129,12 +138,12 @@ def _told(attributes: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return {}
 
 
-def _named(place: int, layer: str, weight: str, path: str) -> _Weight:
+def _named(place: int, layer: str, weight: str, path: str, *, is_below_model: bool) -> _Weight:
     """Return a weight under the name of its layer, which its own name may repeat, continue or contradict.
 
     TensorFlow's names end with ``:0``; those of Keras 1 on Theano do not.
     """
-    parts = weight.removesuffix(":0").split("/")
+    parts = weight.removesuffix(":0").split("/")[is_below_model:]
     old = _KERAS_1.fullmatch(parts[-1]) if len(parts) == 1 else None
     if old:
         inner = [] if old["layer"] == layer else [old["layer"]]
