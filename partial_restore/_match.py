@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from partial_restore._crossed import but_crossed
 from partial_restore._keys import AUTOMATIC, SCOPES, counted_from_zero, may_be_automatic, uniquified
 from partial_restore._moved import but_below_root, but_elsewhere, but_moved, is_called_so
 from partial_restore._relisted import but_renamed
@@ -64,7 +65,7 @@ def pair(
     scoped = [*paths, *contested_scopes(given, by_path.claims, unplaced, sides)]
     claims = but_within(scoped, by_given, by_path, unplaced, sides)
     unsure = {*by_path.unsure, *by_given.unsure, *by_op.unsure}
-    claims = _but_unsure(claims, unsure)
+    claims = but_crossed(_but_unsure(claims, unsure), unplaced, sides)
     tells = Tells(placed, unplaced, is_same=_settles_roots(by_given, by_path), are_paths=by_given.met < by_path.met)
     settled = contested(settled_by(claims, tells), claims, sides.is_stored)
     if len(unplaced) == len(sources) and _is_literal(by_given, sides):

@@ -55,9 +55,9 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
 
 def _are_others(ours: Blocks, theirs: Blocks, sides: Sides) -> bool:
     """Say whether blocks, or layers in them, have chosen names that differ, or that are those of as many no more."""
-    known = {depth: (_chosen(name, sides, is_target=False), times) for depth, name, times in theirs}
+    known = {depth: (chosen_name(name, sides, is_target=False), times) for depth, name, times in theirs}
     called = [
-        ((_chosen(name, sides, is_target=True), times), known.get(depth, (None, 0))) for depth, name, times in ours
+        ((chosen_name(name, sides, is_target=True), times), known.get(depth, (None, 0))) for depth, name, times in ours
     ]
     return any(mine[0] and yours[0] and mine != yours for mine, yours in called)
 
@@ -176,7 +176,7 @@ def _list_places(path: tuple[str, ...]) -> list[tuple[str, ...]]:
     return [path[: i + 1] for i, each in enumerate(path) if each.isdecimal() and path[i - 1] != VARIABLES]
 
 
-def _chosen(segment: str, sides: Sides, *, is_target: bool) -> str | None:
+def chosen_name(segment: str, sides: Sides, *, is_target: bool) -> str | None:
     """Return what a layer is called but for what Keras may have made up of it."""
     if may_be_automatic(name_of(segment), sides.bases):
         return None
@@ -188,4 +188,4 @@ def _tails(entry: Entry, depth: int, sides: Sides, *, is_target: bool) -> Iterat
     """Yield the ends of the given names, without what Keras may have made up."""
     for name in entry.given:
         if 1 < depth <= len(name.segments):
-            yield [_chosen(segment, sides, is_target=is_target) for segment in name.segments[-depth:]]
+            yield [chosen_name(segment, sides, is_target=is_target) for segment in name.segments[-depth:]]

@@ -345,6 +345,60 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"f/w": "f/w", "heads/d/f/w": "heads/d/f/w"},
     ),
+    "an attribute, and the name of the layer that was in it on another one": (
+        [attribute("p/w", "net/new/w"), attribute("q/w", "net/one/w"), attribute("r/w", "net/r/w")],
+        [attribute("p/w", "net/one/w"), attribute("r/w", "net/r/w")],
+        {},
+        {"p/w": AMBIGUOUS, "q/w": AMBIGUOUS, "r/w": "r/w"},
+    ),
+    "layers that traded attributes, or names": (
+        [attribute("p/w", "net/two/w"), attribute("q/w", "net/one/w")],
+        [attribute("p/w", "net/one/w"), attribute("q/w", "net/two/w")],
+        {},
+        {"p/w": AMBIGUOUS, "q/w": AMBIGUOUS},
+    ),
+    "layers that moved on by one attribute": (
+        [attribute("p/w", "net/new/w"), attribute("q/w", "net/one/w"), attribute("r/w", "net/two/w")],
+        [attribute("p/w", "net/one/w"), attribute("q/w", "net/two/w")],
+        {},
+        dict.fromkeys(["p/w", "q/w", "r/w"], AMBIGUOUS),
+    ),
+    "the layer of another attribute in the one of a layer that is gone": (
+        [attribute("p/w", "net/two/w")],
+        [attribute("p/w", "net/one/w"), attribute("q/w", "net/two/w")],
+        {},
+        {"p/w": AMBIGUOUS},
+    ),
+    "layers with names that traded wrappers without": (
+        [
+            mixed(f"bidirectional_{i}/layer/w", 0)._replace(given=(name_of(f"bidirectional_{i}/{each}/w"),))
+            for i, each in ((2, "b"), (3, "a"))
+        ],
+        [
+            mixed(f"bidirectional{i}/layer/w", 0)._replace(given=(name_of(f"bidirectional{i}/{each}/w"),))
+            for i, each in (("", "a"), ("_1", "b"))
+        ],
+        {},
+        {"bidirectional_2/layer/w": AMBIGUOUS, "bidirectional_3/layer/w": AMBIGUOUS},
+    ),
+    "a layer with another name in a wrapper without": (
+        [
+            mixed(f"bidirectional_{i}/layer/w", 0)._replace(given=(name_of(f"bidirectional_{i}/{each}/w"),))
+            for i, each in ((2, "a"), (3, "new"))
+        ],
+        [
+            mixed(f"bidirectional{i}/layer/w", 0)._replace(given=(name_of(f"bidirectional{i}/{each}/w"),))
+            for i, each in (("", "a"), ("_1", "b"))
+        ],
+        {},
+        {f"bidirectional_{i}/layer/w": f"bidirectional{j}/layer/w" for i, j in ((2, ""), (3, "_1"))},
+    ),
+    "an attribute whose layer has a name that nobody had": (
+        [attribute("p/w", "net/new/w"), attribute("q/w", "net/two/w")],
+        [attribute("p/w", "net/one/w"), attribute("q/w", "net/two/w")],
+        {},
+        {"p/w": "p/w", "q/w": "q/w"},
+    ),
     "an attribute for a layer of a list that has lost one": (
         [attribute("first/w")._replace(paths=tuple(map(name_of, ("first/w", "blocks/0/w")))), attribute("out/w")],
         [

@@ -243,6 +243,59 @@ def test_a_layer_in_a_list_has_a_name_that_is_a_class(
     assert [values(target)[each] for each in kept] == [values(source)[each] for each in kept]
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("save", [live, by_name])
+@pytest.mark.parametrize("names", ["new first second", "second first", "new first", "second"])
+def test_names_speak_against_numbered_attributes(names: str, save: Saved, family: str, tmp_path: Path) -> None:
+    """A layer put in before others, or taken out, that are in attributes of which each has the next number."""
+
+    def made(names: str) -> Any:
+        class Net(FAMILIES[family].Model):  # type: ignore[misc]
+            def __init__(self) -> None:
+                super().__init__()
+                for i, name in enumerate(names.split()):
+                    setattr(self, f"dense{i}", FAMILIES[family].layers.Dense(4, name=name))
+
+            def call(self, x: Any) -> Any:
+                for i in range(len(names.split())):
+                    x = getattr(self, f"dense{i}")(x)
+                return x
+
+        model = Net()
+        model(np.ones([1, 4], np.float32))
+        return model
+
+    saved, target = save(randomized(made("first second")), tmp_path), made(names)
+    with unchanged(target), pytest.raises(pr.AmbiguousError, match="rename="):
+        pr.restore_subset(target, saved)
+
+
+@pytest.mark.parametrize("save", [archive, weights_h5, checkpoint])
+@pytest.mark.parametrize("names", ["new first second", "second first", "new first", "second"])
+def test_names_speak_against_numbered_attributes_of_a_layer(names: str, save: Saved, tmp_path: Path) -> None:
+    def made(names: str) -> Any:
+        class Block(keras.layers.Layer):  # type: ignore[misc]
+            def __init__(self) -> None:
+                super().__init__()
+                for i, name in enumerate(names.split()):
+                    setattr(self, f"dense{i}", keras.layers.Dense(4, name=name))
+
+            def build(self, shape: Any) -> None:
+                for i in range(len(names.split())):
+                    getattr(self, f"dense{i}").build(shape)
+
+            def call(self, x: Any) -> Any:
+                for i in range(len(names.split())):
+                    x = getattr(self, f"dense{i}")(x)
+                return x
+
+        return keras.Sequential([keras.Input([4]), Block(), keras.layers.Dense(4, name="head")])
+
+    path, target = save(randomized(made("first second")), tmp_path), made(names)
+    with unchanged(target), pytest.raises(pr.AmbiguousError, match="rename="):
+        pr.restore_subset(target, path)
+
+
 @pytest.mark.parametrize("save", [archive, weights_h5])
 def test_one_layer_s_name_does_not_say_where_the_others_without_went(save: Saved, tmp_path: Path) -> None:
     """The saved model is in a list, one of its layers under another name; a new layer elsewhere has the old one."""
