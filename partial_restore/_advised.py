@@ -137,6 +137,7 @@ def paired(undecided: Sequence[Open], likeness: Likeness) -> list[Pair]:
     """Return the undecided in pairs, each tensor once, layer by layer: one that has a free tensor for each of the variables.
 
     What has fewest of these goes first, then what is called most alike one of them, and takes that; then what comes first in the model.
+    Last goes that of whose tensors another layer has the name.
 
     >>> from partial_restore._types import name_of
     >>> head, inner = (Entry(name, (name_of(name),), (), (), "float32") for name in ("dense_1/w", "net/dense/w"))
@@ -154,10 +155,15 @@ def paired(undecided: Sequence[Open], likeness: Likeness) -> list[Pair]:
         _layer(each.target): each.target.given[0].text for each in undecided if each.target.given and each.is_of_names
     }
     order = {layer: i for i, layer in enumerate(_as_made(layers, made))}
+    named: dict[str, int] = defaultdict(int)
+    for option, (name, *_) in (each for fits in options.values() for each in fits.items()):
+        named[option] = max(named[option], name)
     pairs: dict[str, Pair] = {}
 
     def rank(layer: str) -> tuple[int, ...]:
-        return len(options[layer]), places.get(layer, 0), *(-each for each in alike[layer]), order[layer]
+        is_outdone = all(name < named[option] for option, (name, *_) in options[layer].items())
+        few = is_outdone, len(options[layer]), places.get(layer, 0)
+        return *few, *(-each for each in alike[layer]), order[layer]
 
     for layer in sorted(layers, key=rank):
         found = (_chosen(layers[layer], option, pairs, likeness) for option in options[layer])

@@ -82,6 +82,11 @@ ADVISED: dict[str, tuple[list[Entry], list[Entry], object]] = {
         of_blocks("abc"),
         {"blocks/1/d": "blocks/0/d", "blocks/0/d": "blocks/1/d"},
     ),
+    "layers that moved on by one attribute, by the names that both sides tell": (
+        [attribute(f"d{i}/w", f"net/{name}/w") for i, name in enumerate(("new", "one", "two"))],
+        [attribute(f"d{i}/w", f"net/{name}/w") for i, name in enumerate(("one", "two"))],
+        {"d1": "d2", "d0": "d1"},
+    ),
     "layers without names in models that do not sort as they stand": (
         [attribute(f"{at}/d/w", f"net/t_{i}/dense_{i}/w") for i, at in enumerate(("enc", "dec", "new"), 2)],
         [tensor("net/t/dense/w"), tensor("net/t_1/dense_1/w")],
