@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 from entries import attribute, layer, tensor
 
-from partial_restore._advised import Likeness, Open, advised_rename, paired
+from partial_restore._advised import advised_rename
+from partial_restore._paired import Likeness, Open, paired
 from partial_restore._plan import Request, decide
 from partial_restore._select import compile_rename
 from partial_restore._types import Entry, Outcome, name_of

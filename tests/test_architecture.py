@@ -15,7 +15,7 @@ ROOT = Path(partial_restore.__file__).parent
 FLOORS = [
     {"_types", "_cast", "_fold", "_nodes", "_malloc", "_pause", "_progress"},
     {"_keys", "_optimizers", "_recorded", "_advice"},
-    {"_labels", "_pieces", "_rows"},
+    {"_labels", "_paired", "_pieces", "_rows"},
     {"_scopes"},
     {"_names", "_select", "_settle", "_errors", "_report", "_below"},
     {"_layer_names", "_roots", "_sides", "_kept"},
@@ -90,6 +90,7 @@ PURE = {
     "_select",
     "_advice",
     "_advised",
+    "_paired",
     "_errors",
     "_report",
     "_align",
