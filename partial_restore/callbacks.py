@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from typing import Any
 
@@ -108,16 +109,26 @@ class RestoreSubset(Callback):
 
     def _restore_in_step(self) -> None:
         """Restore in the step that comes next, where the shapes of the data are known, and only there."""
-        model, step = self.model, self.model.train_function
+        step = self.model.train_function
+        if not isinstance(step, _BuildingStep):
+            self.model.train_function = step = _BuildingStep(self.model, step)
+        step.restores.append(self._restore)
 
-        def build_restore_step(iterator: Any) -> Any:
-            model.train_function = step
-            with _scope(model):
-                _build(model, tf.nest.map_structure(_of_one_replica, iterator.element_spec))
-            self._restore()
-            return step(iterator)
 
-        model.train_function = build_restore_step
+class _BuildingStep:
+    """The first step of training: it builds the model, restores as the callbacks in their order ask for, and is the step that it was."""
+
+    def __init__(self, model: Any, step: Callable[[Any], Any]) -> None:
+        self._model, self._step = model, step
+        self.restores: list[Callable[[], None]] = []
+
+    def __call__(self, iterator: Any) -> Any:
+        self._model.train_function = self._step
+        with _scope(self._model):
+            _build(self._model, tf.nest.map_structure(_of_one_replica, iterator.element_spec))
+        for restore in self.restores:
+            restore()
+        return self._step(iterator)
 
 
 def _scope(model: Any) -> Any:

@@ -95,6 +95,21 @@ def test_restores_once(tmp_path: Path) -> None:
     assert (target.get_layer("b0").bias.numpy() == 9).all()
 
 
+@pytest.mark.parametrize("family", [keras, tf_keras])
+@pytest.mark.parametrize("is_built", [False, True])
+def test_callbacks_restore_in_their_order(family: Any, *, is_built: bool) -> None:
+    inputs = [family.layers.Input([4])] if is_built else []
+    target = family.Sequential([*inputs, family.layers.Dense(4, name="b0"), family.layers.Dense(3, name="head")])
+    target.compile(family.optimizers.SGD(0.0), "mse")
+    whole = pr.RestoreSubset({"b0/kernel": ONES, "head/kernel": ONES[:, :3]})
+    head = pr.RestoreSubset({"head/kernel": 2 * ONES[:, :3]})
+
+    target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[whole, head])
+
+    np.testing.assert_array_equal(target.layers[-1].kernel.numpy(), 2 * ONES[:, :3])
+    np.testing.assert_array_equal(target.layers[-2].kernel.numpy(), ONES)
+
+
 def test_serves_several_models(tmp_path: Path) -> None:
     source = stack(["b0"])
     restore = pr.RestoreSubset(saved(tmp_path, source))
