@@ -76,6 +76,32 @@ def test_every_form_of_a_path_gives_the_same_report(tmp_path: Path, form: Callab
     assert (report.loaded, report.skipped) == ((r := pr.plan_subset(target, prefix).report).loaded, r.skipped)
 
 
+@pytest.mark.parametrize("has_optimizer", [False, True])
+def test_a_checkpoint_around_a_root_is_a_model_as_its_file_has_it(tmp_path: Path, *, has_optimizer: bool) -> None:
+    """What the root keeps stands beside what is attached to it."""
+
+    def made() -> Any:
+        model = randomized(stack(["b0"]))
+        model.optimizer = keras.optimizers.Adam()
+        model.optimizer.build(model.trainable_variables)
+        for each in model.optimizer.variables[2:]:
+            each.assign(np.random.default_rng().random(each.shape))
+        parts = {"optimizer": model.optimizer} if has_optimizer else {}
+        return tf.train.Checkpoint(model, step=tf.Variable(7), **parts), model
+
+    (source, saved_model), (target, model) = made(), made()
+    target.step.assign(0)
+
+    report = pr.restore_subset(target, source.write(str(tmp_path / "c")), optimizer=has_optimizer, strict=True)
+
+    assert target.step.numpy() == 7
+    assert_same(by_layer(model), by_layer(saved_model))
+    assert {"step", "b0/kernel"} <= {item.name for item in report.loaded}
+    if has_optimizer:
+        for ours, theirs in zip(model.optimizer.variables, saved_model.optimizer.variables, strict=True):
+            np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
 def test_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved(tmp_path, stack(["b0"]))
     monkeypatch.chdir(tmp_path)

@@ -39,7 +39,9 @@ def open_object(model: Any, layout: Layout) -> EagerTarget:
         bases |= {snake_case(type(layer).__name__) for layer in layers}
     unready = [_live_optimizers.class_of(thing) for thing in graph.held_by(_live_optimizers.is_unbuilt)]
     automatic = frozenset(base for base in bases if base)
-    return EagerTarget(held, automatic, lambda thing: graph.keys_below(thing, held), unready, _chosen(model, automatic))
+    return EagerTarget(
+        held, automatic, lambda thing: graph.keys_below(thing, held), unready, _chosen(graph.root, automatic)
+    )
 
 
 def _chosen(model: Any, automatic: frozenset[str]) -> str:

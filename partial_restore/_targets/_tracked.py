@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import tensorflow as tf
+
 from partial_restore import _keras, _live_optimizers
 from partial_restore._eager import Held, is_variable, raw
 from partial_restore._keras import own_name
@@ -27,7 +29,7 @@ class Graph:
     """
 
     def __init__(self, root: Any) -> None:
-        self.root = root
+        self.root, attached = _written_as(root)
         self.things: list[Any] = []
         self.values: list[Any] = []
         self.edges: list[list[tuple[str, int]]] = []
@@ -37,7 +39,8 @@ class Graph:
         self._places: dict[int, int] = {}
         self.slots: dict[int, list[tuple[int, str, int]]] = {}
         waiting: list[tuple[int, str, Any]] = []
-        self._add(root, raw(root), None, waiting)
+        self._add(self.root, raw(self.root), None, waiting)
+        waiting[:0] = [(0, name, child) for name, child in attached.items()][::-1]
         while waiting:
             parent, segment, thing = waiting.pop()
             value = raw(thing)
@@ -140,6 +143,18 @@ class Graph:
             return None
         below = {id(self.values[place]) for place in self.below(thing)}
         return {each.entry.key for each in held if id(each.variable) in below}
+
+
+def _written_as(model: Any) -> tuple[Any, Mapping[str, Any]]:
+    """Return what is the root of the graph that a model is saved as, and what is attached to that.
+
+    In the file of `tf.train.Checkpoint(root, step=…)` what ``root`` keeps stands beside ``step``, as if it were kept there.
+    """
+    children = model._trackable_children() if isinstance(model, tf.train.Checkpoint) else {}
+    root = children.get("root")
+    if root is None:
+        return model, {}
+    return root, {name: child for name, child in children.items() if child is not root}
 
 
 def _children(thing: Any) -> Iterator[tuple[str, Any]]:
