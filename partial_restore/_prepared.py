@@ -9,12 +9,13 @@ from typing import Any, Literal
 from partial_restore._advised import advised_rename
 from partial_restore._apply import carry_out
 from partial_restore._eager import initial_value
-from partial_restore._errors import InitializerError, NothingLoadedError, refusal
+from partial_restore._errors import InitializerError, NothingLoadedError, UnreadableCheckpointError, refusal
 from partial_restore._pause import collection_paused
-from partial_restore._plan import Request
+from partial_restore._plan import Request, decide
 from partial_restore._report import Report, report_of
 from partial_restore._select import compile_patterns
-from partial_restore._sources import Source
+from partial_restore._sources import Source, open_source
+from partial_restore._sources._files import stamps_of
 from partial_restore._targets import Target
 from partial_restore._types import Decision, Entry, Match, Outcome
 
@@ -68,8 +69,10 @@ class Plan:
         """Restore, and return what was done.
 
         Raises:
-            RestoreError: See `restore_subset`.
+            RestoreError: See `restore_subset`; also if the checkpoint was saved anew since, and is another one: what was planned
+                would take one tensor for another.
         """
+        self._refuse_if_saved_anew()
         _refuse(self._decision, self._policy, self._source.entries, self._request)
         rest = [
             match.target
@@ -92,6 +95,19 @@ class Plan:
         with collection_paused():
             return report_of(self._source.path, self._decision, how)
 
+    def _refuse_if_saved_anew(self) -> None:
+        """Read the file that is there now, if another one was planned, and refuse it if it would be restored otherwise."""
+        if stamps_of(self._source.stamps) == self._source.stamps:
+            return
+        with collection_paused():
+            source = open_source(self._source.path)
+            decision = decide(self._target.entries, source.entries, self._request)
+        if source.layout != self._source.layout or _pairs(decision) != _pairs(self._decision):
+            raise UnreadableCheckpointError(
+                source.path, "it was saved anew since it was planned, with other tensors; plan anew"
+            )
+        self._source = source
+
     @property
     def _loaded(self) -> list[Match]:
         return self._decision.of(Outcome.LOADED)
@@ -101,6 +117,11 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"<Plan of {self._source.path!r}: {len(self._loaded)} of {len(self._decision.matches)} variables>"
+
+
+def _pairs(decision: Decision) -> list[tuple[Outcome, str | None]]:
+    """Return what becomes of each variable, and of which tensor."""
+    return [(match.outcome, match.source.key if match.source else None) for match in decision.matches]
 
 
 def _refuse(decision: Decision, policy: Policy, sources: Sequence[Entry], request: Request) -> None:

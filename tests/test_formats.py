@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models import Layers, assert_same, by_layer, held, randomized
+from models import Layers, assert_same, by_layer, held, randomized, unchanged
 from safetensors.numpy import save_file
 
 import partial_restore as pr
@@ -317,3 +317,86 @@ def test_vocabulary_of_an_archive_is_listed(is_zip: bool, tmp_path: Path) -> Non
         )
     ]
     assert "vocabulary.txt" in str(pr.list_checkpoint(path))
+
+
+def saver_v1(prefix: str, values: Values) -> None:
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        held = {name: tf.compat.v1.Variable(value) for name, value in values.items()}
+        session.run(tf.compat.v1.global_variables_initializer())
+        saver = tf.compat.v1.train.Saver(held, write_version=tf.compat.v1.train.SaverDef.V1)
+        saver.save(session, prefix, write_meta_graph=False)
+
+
+def in_order(names: str) -> keras.Model:
+    """Layers of one shape, called in another order: what is stored by place is another layer's then."""
+    model = keras.Sequential([Layers.Input([2]), *(Layers.Dense(2, name=name) for name in names)])
+    for layer in model.layers:
+        layer.set_weights([np.full(each.shape, ord(layer.name)) for each in layer.weights])
+    return model
+
+
+WRITTEN: dict[str, Callable[[str, Any], Any]] = {
+    "": lambda path, model: tf.train.Checkpoint(model).write(path),
+    ".v1": lambda path, model: saver_v1(f"{path}.v1", by_layer(model)),
+    ".weights.h5": lambda path, model: model.save_weights(f"{path}.weights.h5"),
+    ".weights.json": lambda path, model: model.save_weights(f"{path}.weights.json", max_shard_size=3e-8),
+    ".h5": lambda path, model: model.save(f"{path}.h5"),
+    ".keras": lambda path, model: model.save(f"{path}.keras"),
+    ".npz": lambda path, model: npz(f"{path}.npz", by_layer(model)),
+    ".safetensors": lambda path, model: safetensors(f"{path}.safetensors", by_layer(model)),
+}
+BY_PLACE = ["", ".weights.h5", ".weights.json", ".h5", ".keras"]
+"""Where a layer is stored under its place, or under the number that Keras gave the model."""
+
+
+@pytest.mark.parametrize("ending", WRITTEN)
+def test_a_plan_does_not_take_one_layer_for_another_of_a_file_that_was_saved_anew(ending: str, tmp_path: Path) -> None:
+    model, path = in_order("abc"), f"{tmp_path}/x{ending}"
+    WRITTEN[ending](f"{tmp_path}/x", in_order("abc"))
+    plan = pr.plan_subset(model, path)
+    for each in model.weights:
+        each.assign(-each)
+    WRITTEN[ending](f"{tmp_path}/x", in_order("cab"))
+
+    if ending in BY_PLACE:
+        with unchanged(model), pytest.raises(pr.UnreadableCheckpointError, match="saved anew since it was planned"):
+            plan.apply()
+        plan = pr.plan_subset(model, path)
+    plan.apply()
+
+    assert_same(by_layer(model), by_layer(in_order("abc")))
+
+
+def test_a_plan_outlives_other_checkpoints_of_its_folder(tmp_path: Path) -> None:
+    model, folder = in_order("abc"), str(tmp_path)
+    WRITTEN[""](f"{folder}/ckpt-1", in_order("abc"))
+    plan = pr.plan_subset(model, f"{folder}/ckpt-1")
+    for each in model.weights:
+        each.assign(-each)
+    WRITTEN[""](f"{folder}/ckpt-10", in_order("cab"))
+
+    plan.apply()
+
+    assert_same(by_layer(model), by_layer(in_order("abc")))
+
+
+@pytest.mark.parametrize("ending", WRITTEN)
+def test_a_plan_takes_what_the_same_model_saved_anew(ending: str, tmp_path: Path) -> None:
+    saved = in_order("abc")
+    WRITTEN[ending](f"{tmp_path}/x", saved)
+    plan = pr.plan_subset(model := in_order("abc"), f"{tmp_path}/x{ending}")
+    randomized(saved)
+    WRITTEN[ending](f"{tmp_path}/x", saved)
+
+    plan.apply()
+
+    assert_same(by_layer(model), by_layer(saved))
+
+
+def test_a_plan_whose_file_is_gone_is_refused(tmp_path: Path) -> None:
+    WRITTEN[".npz"](f"{tmp_path}/x", in_order("abc"))
+    plan = pr.plan_subset(in_order("abc"), f"{tmp_path}/x.npz")
+    os.remove(f"{tmp_path}/x.npz")
+
+    with pytest.raises(pr.CheckpointNotFoundError):
+        plan.apply()

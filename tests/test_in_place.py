@@ -181,6 +181,11 @@ def test_another_dtype_since_the_plan(dtype: str, write: Callable[..., Any], tmp
     model = Module(0)
     plan = pr.plan_subset(model, write(tmp_path, arrays_of()), max_memory=1)
     write(tmp_path, arrays_of(dtype=dtype))
+    if dtype == "int32":  # That is cast to no float.
+        with pytest.raises(pr.UnreadableCheckpointError, match="saved anew"):
+            plan.apply()
+        assert numbers([model.w0, model.w1, model.w2]) == [{0}, {1}, {2}]
+        return
     plan.apply()
     assert numbers([model.w0, model.w1, model.w2]) == [{7}, {8}, {9}]
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from partial_restore._errors import CheckpointNotFoundError
 from partial_restore._in_place import NOWHERE
 from partial_restore._sources._checkpoint import CheckpointSource
+from partial_restore._sources._files import Stamps
 from partial_restore._sources._groups import open_keras, open_shards, open_weights
 from partial_restore._sources._hdf5 import is_of_layers
 from partial_restore._sources._kinds import Kind, kind_of
@@ -25,6 +26,10 @@ class Source(Protocol):
     """Something with named tensors."""
 
     path: str
+
+    @property
+    def stamps(self) -> Stamps:
+        """Those of the files that every save writes anew, as they were before they were read; none if it lies in memory."""
 
     @property
     def layout(self) -> Layout:

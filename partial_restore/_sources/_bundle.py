@@ -19,7 +19,7 @@ from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleH
 
 from partial_restore._in_place import NOWHERE
 from partial_restore._sources._extents import Extent, read_extents
-from partial_restore._sources._files import stamp_of
+from partial_restore._sources._files import Stamps, stamps_of
 
 _FOOTER = struct.Struct("<40sQ")
 _MAGIC = 0xDB4775248B80FB57
@@ -65,10 +65,9 @@ class Bundle:
             return None
         return values if self._now() == self._stamps else None
 
-    def _now(self) -> Mapping[str, tuple[int, ...]]:
-        """Return what changes if a file is written or replaced."""
+    def _now(self) -> Stamps:
         paths = [f"{self._prefix}.index", *glob.glob(f"{glob.escape(self._prefix)}.data-?????-of-?????")]
-        return {path: stamp_of(path) for path in paths if os.path.isfile(path)}
+        return stamps_of(path for path in paths if os.path.isfile(path))
 
     @cached_property
     def _table(self) -> Mapping[bytes, bytes]:

@@ -23,7 +23,8 @@ from partial_restore._nodes import Node
 from partial_restore._optimizers import states_of_keys
 from partial_restore._recorded import KEY, names_in
 from partial_restore._sources._bundle import Bundle
-from partial_restore._sources._locate import locate
+from partial_restore._sources._files import stamps_of
+from partial_restore._sources._locate import locate, written_of
 from partial_restore._tensors import eagerly
 from partial_restore._types import Entry, Layout, Name, State, name_of
 
@@ -39,6 +40,7 @@ class CheckpointSource:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = self._prefix = locate(path)
+        self.stamps = stamps_of(written_of(self._prefix))
         self._bundle = Bundle(self._prefix)
         try:
             self._reader: Any = tf.compat.v1.train.NewCheckpointReader(self._prefix)

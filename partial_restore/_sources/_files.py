@@ -6,6 +6,9 @@ import io
 import os
 import stat
 import zipfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, BinaryIO, cast
 
 import tensorflow as tf
@@ -15,6 +18,12 @@ _MOST_AT_ONCE = 2**24
 """Bytes of one read of what only TensorFlow can open: it gives them in memory of its own."""
 
 _LOCAL_HEADER = 30
+
+
+Stamps = Mapping[str, tuple[int, ...]]
+"""What changes if a file is written or replaced, by its path."""
+
+NO_FILES: Stamps = MappingProxyType({})
 
 
 def is_file(path: str) -> bool:
@@ -53,6 +62,15 @@ def stamp_of(path: str) -> tuple[int, ...]:
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
     there = tf.io.gfile.stat(path)
     return int(there.length), int(there.mtime_nsec)
+
+
+def stamps_of(paths: Iterable[str]) -> Stamps:
+    """Return the stamps of those files that are there."""
+    found = {}
+    for path in paths:
+        with suppress(OSError, tf.errors.OpError):
+            found[path] = stamp_of(path)
+    return found
 
 
 def window(file: BinaryIO, start: int, size: int) -> BinaryIO:

@@ -30,7 +30,7 @@ from partial_restore._places import (
     names_of_place,
 )
 from partial_restore._sources._configs import members_in
-from partial_restore._sources._files import head_of, opened, size_of, start_of
+from partial_restore._sources._files import head_of, opened, size_of, stamps_of, start_of
 from partial_restore._sources._hdf5 import Array, Hdf5, text
 from partial_restore._sources._kinds import WEIGHTS
 from partial_restore._sources._trained import with_state
@@ -50,6 +50,7 @@ class GroupsSource:
         self, path: str, files: Sequence[Hdf5], config: Mapping[str, Any] | None = None, assets: Sequence[str] = ()
     ) -> None:
         self.path, self._files, self._assets = path, files, assets
+        self.stamps = stamps_of(each.file for each in files)
         self._arrays: dict[str, tuple[int, Array]] = {}
         called: dict[str, str] = {}
         self._held: set[Group] = set()

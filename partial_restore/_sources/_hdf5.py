@@ -49,15 +49,15 @@ class Hdf5:
     """
 
     def __init__(self, path: str, file: str | None = None, start: int = 0, size: int | None = None) -> None:
-        self.path, self._file, self._start, self._size = path, file or path, start, size
-        self._places = Places(self._file)
+        self.path, self.file, self._start, self._size = path, file or path, start, size
+        self._places = Places(self.file)
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
         """Give the root of the file."""
         with self._refusing_damage():
             self._places.look()
-            if os.path.isfile(self._file) and self._size is None:
+            if os.path.isfile(self.file) and self._size is None:
                 with self._local() as file:  # The library reads faster than a stream.
                     yield file
             else:
@@ -67,8 +67,8 @@ class Hdf5:
     def _local(self) -> Any:
         """Open the file without a lock, which not every disk has; as this process may have opened it, with one."""
         with suppress(OSError):
-            return h5py.File(self._file, "r", locking=False)
-        return h5py.File(self._file, "r")
+            return h5py.File(self.file, "r", locking=False)
+        return h5py.File(self.file, "r")
 
     @contextmanager
     def _refusing_damage(self) -> Iterator[None]:
@@ -80,7 +80,7 @@ class Hdf5:
             raise UnreadableCheckpointError(self.path, f"the HDF5 file is damaged: {error}") from error
 
     def _stream(self) -> BinaryIO:
-        file = opened(self._file)
+        file = opened(self.file)
         return file if self._size is None else window(file, self._start, self._size)
 
     def content(self, file: Any) -> tuple[dict[str, Array], list[str]]:
@@ -118,7 +118,7 @@ class Hdf5:
         """Return a value for each list of paths: that array, or several ones side by side (along the last axis); ``into`` is by path."""
         with self._refusing_damage(), eagerly():
             lying = self._lying([paths[0] for paths in wanted if len(paths) == 1])
-            values = read_extents(self._file, list(lying.values()), [into.get(path) for path in lying])
+            values = read_extents(self.file, list(lying.values()), [into.get(path) for path in lying])
             direct = dict(zip(lying, values, strict=True))
             others = iter(self._joined([paths for paths in wanted if len(paths) > 1 or paths[0] not in direct]))
             return [
@@ -131,7 +131,7 @@ class Hdf5:
         with self._refusing_damage():
             keys = [path for paths in wanted for path in paths]
             lying = self._lying(keys)
-            check_extents(self._file, list(lying.values()))
+            check_extents(self.file, list(lying.values()))
             self._joined([[path] for path in keys if path not in lying])
 
     def _joined(self, wanted: Sequence[Sequence[str]]) -> list[np.ndarray[Any, Any]]:

@@ -18,6 +18,7 @@ from partial_restore._keys import is_own_name
 from partial_restore._layer_names import without_cudnn
 from partial_restore._optimizers import Called, family_of, kind_of
 from partial_restore._sources._configs import chains_in, names_in_full
+from partial_restore._sources._files import stamps_of
 from partial_restore._sources._hdf5 import Array, Hdf5, text, texts
 from partial_restore._types import Entry, Group, Layout, Name, State, in_pieces, name_of
 
@@ -46,7 +47,7 @@ class LayersSource:
     """A file with the attribute ``layer_names``."""
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        self.path, self.stamps = path, stamps_of([path])
         self._hdf5 = Hdf5(path)
         with self._hdf5.opened() as file:
             self._arrays, _ = self._hdf5.content(file)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 
 from partial_restore._in_place import NOWHERE
+from partial_restore._sources._files import NO_FILES
 from partial_restore._types import Entry, Layout
 
 
@@ -14,6 +15,7 @@ class LiveSource:
     """Variables in memory."""
 
     layout = Layout()
+    stamps = NO_FILES
 
     def __init__(self, path: str, entries: Sequence[Entry], values: Callable[[Sequence[str]], list[tf.Tensor]]) -> None:
         self.path, self.entries, self._values = path, entries, values

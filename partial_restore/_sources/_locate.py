@@ -43,6 +43,11 @@ def locate(path: str | os.PathLike[str]) -> str:
     return prefix
 
 
+def written_of(prefix: str) -> list[str]:
+    """Return those files of a checkpoint that every save writes anew."""
+    return [f"{prefix}.index"] if _is_prefix(prefix) else _glob(prefix)
+
+
 def _is_prefix(prefix: str) -> bool:
     return bool(tf.io.gfile.exists(f"{prefix}.index"))
 

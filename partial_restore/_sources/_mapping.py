@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from partial_restore._in_place import NOWHERE, moved
+from partial_restore._sources._files import NO_FILES
 from partial_restore._tensors import eagerly
 from partial_restore._types import Entry, Layout, name_of
 
@@ -18,6 +19,7 @@ class MappingSource:
 
     path = "<mapping>"
     layout = Layout()
+    stamps = NO_FILES
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         wrong = [key for key in values if not isinstance(key, str) or not key.strip("/")]

@@ -17,7 +17,7 @@ from partial_restore._in_place import NOWHERE
 from partial_restore._optimizers import states_of_keys
 from partial_restore._sources._arrays import entry_of, nbytes_of
 from partial_restore._sources._extents import Extent, Places, check_extents, read_extents
-from partial_restore._sources._files import opened, size_of, start_of
+from partial_restore._sources._files import opened, size_of, stamps_of, start_of
 from partial_restore._tensors import eagerly
 from partial_restore._types import Entry, Layout
 
@@ -32,7 +32,7 @@ class NpzSource:
     layout = Layout()
 
     def __init__(self, path: str) -> None:
-        self.path, self._places = path, Places(path)
+        self.path, self.stamps, self._places = path, stamps_of([path]), Places(path)
 
     @cached_property
     def entries(self) -> Sequence[Entry]:

@@ -18,7 +18,7 @@ from partial_restore._in_place import NOWHERE
 from partial_restore._optimizers import states_of_keys
 from partial_restore._sources._arrays import entry_of, nbytes_of
 from partial_restore._sources._extents import Extent, Places, read_extents
-from partial_restore._sources._files import opened, size_of
+from partial_restore._sources._files import opened, size_of, stamps_of
 from partial_restore._tensors import eagerly
 from partial_restore._types import Entry, Layout
 
@@ -35,7 +35,7 @@ class SafetensorsSource:
     layout = Layout()
 
     def __init__(self, path: str) -> None:
-        self.path, self._places = path, Places(path)
+        self.path, self.stamps, self._places = path, stamps_of([path]), Places(path)
         try:
             import safetensors  # noqa: F401, PLC0415  An extra of the package: only these files need it.
         except ImportError as error:
