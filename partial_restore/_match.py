@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from partial_restore._crossed import but_crossed
 from partial_restore._keys import AUTOMATIC, SCOPES, counted_from_zero, may_be_automatic, uniquified
+from partial_restore._left import but_left
 from partial_restore._moved import but_below_root, but_elsewhere, but_moved, is_called_so
 from partial_restore._relisted import but_renamed
 from partial_restore._said import Said, said_by
@@ -80,6 +81,8 @@ def pair(
     roots = dict.fromkeys((*by_path.roots, *by_given.roots, *by_op.roots))
     short = _but_unsure(but_short(but_elsewhere(by_op, by_path, unplaced, sides), by_path), unsure)
     settled = _but_new(filled(settled, claims, short), claims, sides)
+    led = {claim.source for claim in (*claims, *short)} | {s for s, rule in enumerate(renamed) if rule is not None}
+    settled = but_left(settled, led, sides)
     return Pairing(settled, rules, nameless, tuple(roots), by_path.copies)
 
 

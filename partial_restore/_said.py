@@ -62,7 +62,7 @@ class Said:
 
 def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
     """Return what the names of a kind claim; the ``root`` is known to be what the file calls the model."""
-    ours, theirs = _rows(kind, sides)
+    ours, theirs = rows_of(kind, sides)
     claims, unsure = renamed_claims(ours, theirs, sides, kind) if any(sides.renamed) else ([], set())
     free = [row for row in theirs if sides.renamed[row.entry] is None]
     told = frozenset(row.entry for row in free if is_said(row.key))
@@ -109,10 +109,14 @@ def _wrapped(found: Sequence[Alignment]) -> Collection[int]:
     return frozenset().union(*(each.ours.entries for each in found)) if all(each.root[1] for each in found) else ()
 
 
-def _rows(kind: Kind, sides: Sides) -> tuple[list[Row], list[Row]]:
-    """Return the names of a kind on both sides, ready to compare."""
-    ours = ((t, name, 0) for t, entry in enumerate(sides.targets) for name in _target_names(sides, entry, kind))
-    theirs = ((s, name, pins) for s in range(len(sides.sources)) for name, pins in _source_names(sides, s, kind))
+def rows_of(
+    kind: Kind, sides: Sides, targets: Collection[int] | None = None, sources: Collection[int] | None = None
+) -> tuple[list[Row], list[Row]]:
+    """Return the names of a kind on both sides, or of some entries, ready to compare."""
+    here = range(len(sides.targets)) if targets is None else targets
+    there = range(len(sides.sources)) if sources is None else sources
+    ours = ((t, name, 0) for t in here for name in _target_names(sides, sides.targets[t], kind))
+    theirs = ((s, name, pins) for s in there for name, pins in _source_names(sides, s, kind))
     mine, yours = (partial(sides.front_of, is_target=is_target) for is_target in (True, False))
     return keyed(ours, sides.bases, mine, is_target=True), keyed(theirs, sides.bases, yours, is_target=False)
 

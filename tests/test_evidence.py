@@ -1685,6 +1685,48 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         dict.fromkeys(["embedding_1/w", "v/w", "v/b"], AMBIGUOUS),
     ),
+    "layers without names that stood in a model, beside one with a name": (
+        [layer("dense_3/w"), layer("conv2d_1/w"), layer("head/w")],
+        [layer("functional/dense/w"), layer("functional/conv2d/w"), layer("head/w")],
+        {},
+        {"head/w": "head/w", "dense_3/w": AMBIGUOUS, "conv2d_1/w": AMBIGUOUS},
+    ),
+    "layers without names that stood in a model with a name": (
+        [layer("dense_3/w"), layer("conv2d_1/w"), layer("head/w")],
+        [layer("body/dense/w"), layer("body/conv2d/w"), layer("head/w")],
+        {},
+        {"head/w": "head/w", "dense_3/w": AMBIGUOUS, "conv2d_1/w": AMBIGUOUS},
+    ),
+    "layers without names that went into a model with a name": (
+        [layer("body/dense_3/w"), layer("body/conv2d_1/w"), layer("head/w")],
+        [layer("dense/w"), layer("conv2d/w"), layer("head/w")],
+        {},
+        {"head/w": "head/w", "body/dense_3/w": AMBIGUOUS, "body/conv2d_1/w": AMBIGUOUS},
+    ),
+    "layers without names in a model that may have lost its name": (
+        [layer("functional_1/dense_3/w"), layer("functional_1/conv2d_1/w"), layer("head/w")],
+        [layer("body/dense/w"), layer("body/conv2d/w"), layer("head/w")],
+        {},
+        {"head/w": "head/w", "functional_1/dense_3/w": AMBIGUOUS, "functional_1/conv2d_1/w": AMBIGUOUS},
+    ),
+    "layers without names in models of two names, beside one with a name": (
+        [layer("body/dense_3/w"), layer("body/conv2d_1/w"), layer("head/w")],
+        [layer("trunk/dense/w"), layer("trunk/conv2d/w"), layer("head/w")],
+        {},
+        {"head/w": "head/w", "body/dense_3/w": MISSING, "body/conv2d_1/w": MISSING},
+    ),
+    "layers without names of which there are more than stood in a model": (
+        [layer("dense_3/w"), layer("conv2d_1/w"), layer("conv2d_2/w"), layer("head/w")],
+        [layer("body/dense/w"), layer("body/conv2d/w"), layer("head/w")],
+        {},
+        {"head/w": "head/w", "dense_3/w": MISSING, "conv2d_1/w": MISSING, "conv2d_2/w": MISSING},
+    ),
+    "one layer without a name, and one in a model": (
+        [layer("dense_3/w"), layer("head/w")],
+        [layer("body/dense/w"), layer("head/w")],
+        {},
+        {"head/w": "head/w", "dense_3/w": MISSING},
+    ),
     "the number of a variable in its layer is no place in a list": (
         [layer("dense_1/vars/0")._replace(given=(name_of("a/x/w"),))],
         [layer("dense/vars/0")._replace(given=(name_of("a/y/w"),))],

@@ -249,6 +249,29 @@ def test_backbone_loads_into_the_model_that_wraps_it(tmp_path: Path) -> None:
     assert {item.name for item in report.initialized} == {"top/kernel", "top/bias"}
 
 
+def body_and_head(body: str | None, *, is_inner: bool) -> Any:
+    """A body of layers without names, in a model of its own or not, and a head with one."""
+    layers = [Layers.Dense(5), Layers.LayerNormalization(), Layers.Dense(5)]
+    inputs = [Layers.Input([4])]
+    parts = [keras.Sequential([*inputs, *layers], name=body)] if is_inner else layers
+    return randomized(keras.Sequential([Layers.Input([4]), *parts, Layers.Dense(2, name="head")]))
+
+
+@pytest.mark.parametrize("form", ["x.weights.h5", "x.keras", "x.h5"])
+@pytest.mark.parametrize("body", [None, "body"])
+@pytest.mark.parametrize("was_inner", [False, True])
+def test_a_body_without_names_that_left_its_model_is_undecidable(
+    form: str, body: str | None, tmp_path: Path, *, was_inner: bool
+) -> None:
+    """It is not all new: else the head alone would load, and nothing be said but in the report."""
+    source, target = body_and_head(body, is_inner=was_inner), body_and_head(body, is_inner=not was_inner)
+    path = written(source, tmp_path / form)
+    with unchanged(target), pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, path)
+    pr.restore_subset(target, path, rename=caught.value.rename, strict=True)
+    assert_same(dict(enumerate(target.get_weights())), dict(enumerate(source.get_weights())))
+
+
 def convolutions() -> Any:
     image = features = keras.Input([9, 9, 1])
     for filters in (2, 3, 3):
