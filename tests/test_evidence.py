@@ -1721,6 +1721,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"head/w": "head/w", "dense_3/w": MISSING, "conv2d_1/w": MISSING, "conv2d_2/w": MISSING},
     ),
+    "layers without names that stood in a model, beside others with names that came and went": (
+        [layer("dense_3/w"), layer("conv2d_1/w"), layer("head/w"), layer("new/w")],
+        [layer("body/dense/w"), layer("body/conv2d/w"), layer("head/w"), layer("old/w")],
+        {},
+        {"head/w": "head/w", "dense_3/w": AMBIGUOUS, "conv2d_1/w": AMBIGUOUS, "new/w": MISSING},
+    ),
     "one layer without a name, and one in a model": (
         [layer("dense_3/w"), layer("head/w")],
         [layer("body/dense/w"), layer("head/w")],
