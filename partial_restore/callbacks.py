@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from types import FrameType
 from typing import Any
 
 import tensorflow as tf
@@ -86,13 +88,9 @@ class RestoreSubset(Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002  Keras passes it.
         """Restore, unless that was done before or training goes on from an earlier run."""
-        if self._done is self.model:
-            return
-        if _is_resumed(self.model):
-            self._done, self.report = self.model, None
-            return
-        with suppress(UnbuiltError):
-            self._restore()
+        if self._done is not self.model:
+            with suppress(UnbuiltError):
+                self._restore()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Put the restore into the first step if the model was not built before it."""
@@ -100,6 +98,9 @@ class RestoreSubset(Callback):
             self._restore_in_step()
 
     def _restore(self) -> None:
+        if _is_resumed(self.model):
+            self._done, self.report = self.model, None
+            return
         if self._options.get("optimizer"):
             open_target(self.model, session=None)  # An optimizer is built once, for all variables: there must be some.
             with _scope(self.model):
@@ -109,26 +110,41 @@ class RestoreSubset(Callback):
 
     def _restore_in_step(self) -> None:
         """Restore in the step that comes next, where the shapes of the data are known, and only there."""
-        step = self.model.train_function
-        if not isinstance(step, _BuildingStep):
-            self.model.train_function = step = _BuildingStep(self.model, step)
+        step, training = self.model.train_function, _training(self.model)
+        if not isinstance(step, _BuildingStep) or step.training is not training:
+            self.model.train_function = step = _BuildingStep(self.model, step, training)
         step.restores.append(self._restore)
 
 
 class _BuildingStep:
-    """The first step of training: it builds the model, restores as the callbacks in their order ask for, and is the step that it was."""
+    """The first step of a ``training``: it builds the model, restores as the callbacks in their order ask for, and is the step that it was.
 
-    def __init__(self, model: Any, step: Callable[[Any], Any]) -> None:
-        self._model, self._step = model, step
+    That is done once, whoever keeps it, and not if the training broke off before.
+    """
+
+    def __init__(self, model: Any, step: Callable[[Any], Any], training: FrameType | None) -> None:
+        self._model, self._step, self.training = model, step, training
         self.restores: list[Callable[[], None]] = []
 
     def __call__(self, iterator: Any) -> Any:
-        self._model.train_function = self._step
-        with _scope(self._model):
-            _build(self._model, tf.nest.map_structure(_of_one_replica, iterator.element_spec))
-        for restore in self.restores:
-            restore()
+        if self._model.train_function is self:
+            self._model.train_function = self._step
+        restores, self.restores = self.restores, []
+        if restores and _training(self._model) is self.training:
+            with _scope(self._model):
+                _build(self._model, tf.nest.map_structure(_of_one_replica, iterator.element_spec))
+            for restore in restores:
+                restore()
+        self.training = None
         return self._step(iterator)
+
+
+def _training(model: Any) -> FrameType | None:
+    """Return the call of `fit` in which a model is trained now, if it is one."""
+    frame = inspect.currentframe()
+    while frame and not (frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model):
+        frame = frame.f_back
+    return frame
 
 
 def _scope(model: Any) -> Any:

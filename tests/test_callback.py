@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 import textwrap
@@ -176,6 +177,64 @@ def test_restore_does_not_outlive_a_training_that_breaks_off(tmp_path: Path) -> 
     kept = target.b0.kernel.numpy()
     target.fit(ONES, ONES[:, :3], verbose=0)
     np.testing.assert_array_equal(target.b0.kernel.numpy(), kept)
+
+
+def unbuilt(family: Any) -> Any:
+    target = family.Sequential([family.layers.Dense(4, name="b0"), family.layers.Dense(3, name="head")])
+    target.compile(family.optimizers.SGD(0.0), "mse")
+    return target
+
+
+@pytest.mark.parametrize("family", [keras, tf_keras])
+@pytest.mark.parametrize("verb", ["fit", "train_on_batch"])
+def test_restore_does_not_outlive_a_batch_that_breaks_off(family: Any, verb: str) -> None:
+    class Break(family.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            raise InterruptedError(batch, logs)
+
+    target, restore = unbuilt(family), pr.RestoreSubset({"b0/kernel": ONES})
+    with pytest.raises(InterruptedError):
+        target.fit(ONES, ONES[:, :3], verbose=0, callbacks=[restore, Break()])
+    getattr(target, verb)(ONES, ONES[:, :3])
+    assert not np.array_equal(target.layers[0].kernel.numpy(), ONES)
+
+
+@pytest.mark.parametrize("family", [keras, tf_keras])
+def test_restores_once_though_another_callback_keeps_the_step(family: Any) -> None:
+    class Keep(family.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+            self.step = step = self.model.train_function
+            self.model.train_function = functools.partial(step)
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+            self.model.train_function = self.step
+            self.model.layers[0].kernel.assign_add(ONES)
+
+    target = unbuilt(family)
+    target.fit(ONES, ONES[:, :3], batch_size=1, verbose=0, callbacks=[pr.RestoreSubset({"b0/kernel": ONES}), Keep()])
+    np.testing.assert_array_equal(target.layers[0].kernel.numpy(), 5 * ONES)
+
+
+def test_leaves_alone_what_another_callback_resumes(tmp_path: Path) -> None:
+    """`BackupAndRestore` of tf_keras comes after it, and restores as the model is built."""
+
+    class Break(tf_keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.model.layers[0].set_weights([7 * ONES, ONES[0]])
+            if epoch == 2:
+                raise InterruptedError(logs)
+
+    def callbacks() -> list[Any]:
+        return [pr.RestoreSubset({"b0/kernel": ONES}), tf_keras.callbacks.BackupAndRestore(str(tmp_path))]
+
+    target = unbuilt(tf_keras)
+    target.build([None, 4])
+    with pytest.raises(InterruptedError):
+        target.fit(ONES, ONES[:, :3], epochs=3, verbose=0, callbacks=[*callbacks(), Break()])
+    again, both = unbuilt(tf_keras), callbacks()
+    again.fit(ONES, ONES[:, :3], epochs=3, verbose=0, callbacks=both)
+    np.testing.assert_array_equal(again.layers[0].kernel.numpy(), 7 * ONES)
+    assert both[0].report is None
 
 
 @pytest.mark.parametrize("make", [Net, lambda: stack(["b0"])])
