@@ -89,7 +89,7 @@ def build_restored(
             progress=progress,
             allow_unmatched=allow_unmatched,
         )
-        return model, _with_initializers(plan, deferral).apply()
+        return model, _with_initializers(plan, deferral)._carry_out()
     except BaseException as error:
         deferral.abandon()
         if isinstance(error, PartialRestoreError):  # Nobody has the model of which a part was restored.
@@ -98,7 +98,8 @@ def build_restored(
 
 
 def _with_initializers(plan: Plan, deferral: Deferral) -> Plan:
-    return Plan(_Built(plan._target, deferral), plan._source, plan._request, plan._decision, plan._policy)
+    built = _Built(plan._target, deferral)
+    return Plan(built, plan._source, plan._request, plan._decision, plan._policy, lambda _: built)
 
 
 class _Built:

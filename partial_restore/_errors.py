@@ -42,6 +42,17 @@ class UnreadableCheckpointError(RestoreError):
         return f"the checkpoint {self.path!r} cannot be read: {self.detail}"
 
 
+class StalePlanError(RestoreError):
+    """What was planned of the checkpoint at ``path`` is another plan by now; ``detail`` says why."""
+
+    def __init__(self, path: object, detail: str) -> None:
+        self.path, self.detail = path, detail
+        super().__init__(path, detail)
+
+    def __str__(self) -> str:
+        return f"the plan for {self.path!r} is out of date: {self.detail}. Plan anew; nothing was changed."
+
+
 class UnbuiltError(RestoreError):
     """The model has layers, or optimizers, without variables yet; ``layers`` and ``optimizers`` are their names."""
 

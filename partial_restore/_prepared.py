@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from partial_restore._advised import advised_rename
 from partial_restore._apply import carry_out
 from partial_restore._eager import initial_value
-from partial_restore._errors import InitializerError, NothingLoadedError, UnreadableCheckpointError, refusal
+from partial_restore._errors import InitializerError, NothingLoadedError, StalePlanError, refusal
 from partial_restore._pause import collection_paused
 from partial_restore._plan import Request, decide
 from partial_restore._report import Report, report_of
@@ -17,7 +17,7 @@ from partial_restore._select import compile_patterns
 from partial_restore._sources import Source, open_source
 from partial_restore._sources._files import stamps_of
 from partial_restore._targets import Target
-from partial_restore._types import Decision, Entry, Match, Outcome
+from partial_restore._types import Decision, Entry, Layout, Match, Outcome
 
 Initialize = Literal["keep", "rerun"] | Mapping[Any, Any]
 """``"keep"``, ``"rerun"``, or a mapping pattern → Keras initializer, name of one, or callable ``(shape, dtype)``."""
@@ -41,9 +41,17 @@ class Plan:
     Printing it shows the whole picture, troubles included; `apply` refuses them, or carries the plan out.
     """
 
-    def __init__(self, target: Target, source: Source, request: Request, decision: Decision, policy: Policy) -> None:
+    def __init__(
+        self,
+        target: Target,
+        source: Source,
+        request: Request,
+        decision: Decision,
+        policy: Policy,
+        reopened: Callable[[Layout], Target],
+    ) -> None:
         self._target, self._source, self._policy = target, source, policy
-        self._request, self._decision = request, decision
+        self._request, self._decision, self._reopened = request, decision, reopened
 
     @property
     def report(self) -> Report:
@@ -69,10 +77,15 @@ class Plan:
         """Restore, and return what was done.
 
         Raises:
-            RestoreError: See `restore_subset`; also if the checkpoint was saved anew since, and is another one: what was planned
-                would take one tensor for another.
+            RestoreError: See `restore_subset`.
+            StalePlanError: The model or the file has changed since, so that the plan would be another one.
         """
-        self._refuse_if_saved_anew()
+        with collection_paused():
+            self._renew()
+        return self._carry_out()
+
+    def _carry_out(self) -> Report:
+        """Restore what was planned just now, and return what was done."""
         _refuse(self._decision, self._policy, self._source.entries, self._request)
         rest = [
             match.target
@@ -95,18 +108,21 @@ class Plan:
         with collection_paused():
             return report_of(self._source.path, self._decision, how)
 
-    def _refuse_if_saved_anew(self) -> None:
-        """Read the file that is there now, if another one was planned, and refuse it if it would be restored otherwise."""
-        if stamps_of(self._source.stamps) == self._source.stamps:
-            return
-        with collection_paused():
-            source = open_source(self._source.path)
-            decision = decide(self._target.entries, source.entries, self._request)
-        if source.layout != self._source.layout or _pairs(decision) != _pairs(self._decision):
-            raise UnreadableCheckpointError(
-                source.path, "it was saved anew since it was planned, with other tensors; plan anew"
-            )
-        self._source = source
+    def _renew(self) -> None:
+        """Take the model and the file as they are now, and refuse the plan if with these it is another one."""
+        is_saved_anew = stamps_of(self._source.stamps) != self._source.stamps
+        source = open_source(self._source.path) if is_saved_anew else self._source
+        target = self._reopened(source.layout)
+        has_same = all(target.variables.get(key) is each for key, each in self._target.variables.items())
+        if is_saved_anew or target.entries != self._target.entries:
+            decision = decide(target.entries, source.entries, self._request)
+            if source.layout != self._source.layout or _pairs(decision) != _pairs(self._decision):
+                what = "the checkpoint was saved anew" if is_saved_anew else "the model has changed"
+                raise StalePlanError(source.path, f"{what} since, and would be restored otherwise")
+            self._source, self._decision = source, decision
+        if not has_same:
+            raise StalePlanError(source.path, "the model has other variables now")
+        self._target = target
 
     @property
     def _loaded(self) -> list[Match]:
@@ -119,9 +135,9 @@ class Plan:
         return f"<Plan of {self._source.path!r}: {len(self._loaded)} of {len(self._decision.matches)} variables>"
 
 
-def _pairs(decision: Decision) -> list[tuple[Outcome, str | None]]:
+def _pairs(decision: Decision) -> list[tuple[str, Outcome, str | None]]:
     """Return what becomes of each variable, and of which tensor."""
-    return [(match.outcome, match.source.key if match.source else None) for match in decision.matches]
+    return [(each.target.key, each.outcome, each.source.key if each.source else None) for each in decision.matches]
 
 
 def _refuse(decision: Decision, policy: Policy, sources: Sequence[Entry], request: Request) -> None:

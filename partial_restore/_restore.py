@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from partial_restore._arguments import refuse_options, refuse_stateless, refuse_unknown, selection
@@ -67,6 +68,7 @@ def plan_subset(
     """
     refuse_options(on_mismatch, cast, initialize, max_memory)
     source = _open(ckpt)
+    model = [*model] if isinstance(model, Iterator) else model
     target = open_target(model, session, source.layout)
     if optimizer:
         refuse_stateless(target, source.entries)
@@ -77,9 +79,8 @@ def plan_subset(
     decision = decide(target.entries, source.entries, request)
     if not allow_unmatched:
         refuse_unknown(target, request, [("initialize", test) for test in given], decision, source.entries)
-    return Plan(
-        target, source, request, decision, Policy(strict, on_mismatch, initialize, verify, max_memory, progress)
-    )
+    policy = Policy(strict, on_mismatch, initialize, verify, max_memory, progress)
+    return Plan(target, source, request, decision, policy, partial(open_target, model, session))
 
 
 def restore_subset(
@@ -173,7 +174,7 @@ def restore_subset(
         progress=progress,
         allow_unmatched=allow_unmatched,
         session=session,
-    ).apply()
+    )._carry_out()
 
 
 def list_checkpoint(ckpt: Any) -> Listing:

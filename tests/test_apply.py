@@ -8,14 +8,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from models import saved
+from models import saved, stack
 from safetensors.numpy import save_file
 
 import partial_restore as pr
@@ -194,3 +194,59 @@ def test_a_damaged_member_is_found_before_anything_changes(packed: bool, tmp_pat
     with pytest.raises(pr.UnreadableCheckpointError, match="CRC"):
         pr.restore_subset(model, f"{tmp_path}/file.npz", max_memory=1)
     assert not any(variable.numpy().any() for variable in model.values())
+
+
+class Kept(tf.Module):
+    """Two variables in attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = tf.Variable([1.0, 1.0]), tf.Variable([2.0, 2.0])
+
+
+def replaced(model: Any) -> None:
+    model.a = tf.Variable([5.0, 5.0])
+
+
+def grown(model: Any) -> None:
+    model.c = tf.Variable([5.0, 5.0])
+
+
+def shrunk(model: Any) -> None:
+    del model.a
+
+
+@pytest.mark.parametrize("change", [replaced, grown, shrunk])
+def test_a_plan_of_a_model_that_has_other_variables_now_is_refused(change: Callable[[Any], None]) -> None:
+    """It would restore those that nobody has any more."""
+    model = Kept()
+    plan = pr.plan_subset(model, {name: np.float32([7, 7]) for name in "abc"})
+    change(model)
+    with pytest.raises(pr.StalePlanError, match="model has"):
+        plan.apply()
+    np.testing.assert_array_equal(model.b.numpy(), [2, 2])
+    pr.plan_subset(model, {name: np.float32([7, 7]) for name in "abc"}).apply()
+    assert all((each.numpy() == 7).all() for each in model.variables)
+
+
+def test_a_plan_of_a_layer_that_is_another_one_now_is_refused() -> None:
+    model = stack(["b0", "b1"])
+    plan = pr.plan_subset(model, {"b0/kernel": np.ones([4, 4], np.float32)})
+    model.get_layer("b0").quantize("int8")
+    with pytest.raises(pr.StalePlanError):
+        plan.apply()
+
+
+def test_a_plan_takes_variables_from_an_iterator_once() -> None:
+    variables = [tf.Variable([1.0], name="a"), tf.Variable([2.0], name="b")]
+    pr.plan_subset(iter(variables), {"a": np.float32([7])}).apply()
+    assert variables[0].numpy() == 7
+
+
+def test_a_plan_of_a_model_that_was_frozen_since_is_the_same() -> None:
+    model = stack(["b0"])
+    plan = pr.plan_subset(model, {"b0/kernel": np.ones([4, 4], np.float32)})
+    model.trainable = False
+    plan.apply()
+    plan.apply()
+    np.testing.assert_array_equal(model.get_layer("b0").kernel.numpy(), np.ones([4, 4]))

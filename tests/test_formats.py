@@ -359,7 +359,7 @@ def test_a_plan_does_not_take_one_layer_for_another_of_a_file_that_was_saved_ane
     WRITTEN[ending](f"{tmp_path}/x", in_order("cab"))
 
     if ending in BY_PLACE:
-        with unchanged(model), pytest.raises(pr.UnreadableCheckpointError, match="saved anew since it was planned"):
+        with unchanged(model), pytest.raises(pr.StalePlanError, match="saved anew since"):
             plan.apply()
         plan = pr.plan_subset(model, path)
     plan.apply()

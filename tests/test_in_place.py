@@ -170,8 +170,10 @@ def test_another_shape_since_the_plan(size: int, write: Callable[..., Any], tmp_
     model.w0 = tf.Variable(tf.zeros([ROWS, 2]), shape=[None, 2])
     plan = pr.plan_subset(model, write(tmp_path, arrays_of(1)), max_memory=1)
     model.w0.assign(tf.zeros([size, 2]))
-    with pytest.raises(pr.PartialRestoreError, match="wrong shape"):
+    with pytest.raises(pr.StalePlanError, match="the model has changed"):
         plan.apply()
+    with pytest.raises(pr.PartialRestoreError, match="wrong shape"):
+        plan._carry_out()  # So it is where the shape changes while the plan is carried out.
     assert numbers([model.w0]) == [{0}]
 
 
@@ -182,7 +184,7 @@ def test_another_dtype_since_the_plan(dtype: str, write: Callable[..., Any], tmp
     plan = pr.plan_subset(model, write(tmp_path, arrays_of()), max_memory=1)
     write(tmp_path, arrays_of(dtype=dtype))
     if dtype == "int32":  # That is cast to no float.
-        with pytest.raises(pr.UnreadableCheckpointError, match="saved anew"):
+        with pytest.raises(pr.StalePlanError, match="saved anew"):
             plan.apply()
         assert numbers([model.w0, model.w1, model.w2]) == [{0}, {1}, {2}]
         return
