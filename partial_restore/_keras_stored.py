@@ -6,11 +6,13 @@ import itertools
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
+import tensorflow as tf
 
 from partial_restore._keras import automatic_base, family_of, is_layer, is_metric, own_variables
 from partial_restore._keys import AUTOMATIC
@@ -234,7 +236,7 @@ def _stored_variables(layer: Any) -> dict[str, Any]:
     ids = {id(variable) for variable in own}
     is_lora = getattr(layer, "lora_enabled", False)
     if not is_lora and not ids.intersection(map(id, store.values())):
-        return dict(_copied(store, own))
+        return dict(_copied(layer, store, own))
     merged = _merged(store, own) if is_lora else {}
     return {str(key): merged.get(key, value) for key, value in store.items() if key in merged or id(value) in ids}
 
@@ -250,19 +252,40 @@ def _merged(store: Mapping[str, Any], own: Sequence[Any]) -> dict[str, Any]:
     return {key: found[0] for key, found in fits.items() if len(found) == times[shapes[key]] == 1}
 
 
-def _copied(store: Mapping[Any, Any], own: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+def _copied(layer: Any, store: Mapping[Any, Any], own: Sequence[Any]) -> Iterator[tuple[str, Any]]:
     """Yield the variables whose values a layer stores copies of, by key: the value tells, where several are equal the name.
 
-    What is as it was when it is transposed, as zeros are, may be transposed in the file.
+    What is as it was when it is changed tells nothing: zeros may be doubled in the file, and transposed. Keras 3 can let
+    the layer store other values than it has, which are like no others.
     """
+    scope = getattr(family_of(layer), "StatelessScope", None)
     values = [np.asarray(variable) for variable in own]
+    if scope:
+        values = _unlike(own)
+        store = {}
+        with suppress(Exception), scope(state_mapping=list(zip(own, values, strict=True))):
+            layer.save_own_variables(store)
     same = {str(key): [i for i, value in enumerate(values) if _is_equal(value, copy)] for key, copy in store.items()}
     times = Counter(i for found in same.values() for i in found)
     for key, found in same.items():
         named = [i for i in found if key == name_of(own[i].name.removesuffix(":0")).segments[-1]]
         decided = found if len(found) == 1 and times[found[0]] == 1 else named
-        if len(decided) == 1 and not _is_symmetric(values[decided[0]]):
+        if len(decided) == 1 and not (_is_symmetric(values[decided[0]]) or _is_plain(values[decided[0]])):
             yield key, own[decided[0]]
+
+
+def _unlike(variables: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
+    """Return a random value of the shape and dtype of each variable."""
+    chance = np.random.default_rng(0)
+    return [
+        np.asarray(chance.uniform(2, 100, size=tuple(each.shape)), tf.as_dtype(each.dtype).as_numpy_dtype)
+        for each in variables
+    ]
+
+
+def _is_plain(value: np.ndarray[Any, Any]) -> bool:
+    """Say whether all numbers are zero or one: so they would be if they were squared, or in part if they were doubled."""
+    return bool(np.isin(value, (0, 1)).all())
 
 
 def _is_equal(value: np.ndarray[Any, Any], copy: Any) -> bool:
