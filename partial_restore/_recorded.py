@@ -14,10 +14,18 @@ from partial_restore._types import Blocks, Entry, Name
 KEY = "_PARTIAL_RESTORE_NAMES"
 """The tensor that holds the record."""
 
+GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+"""The tensor that holds the graph of objects of TensorFlow."""
+
 _VERSION = 1
 
 Recorded = Mapping[str, tuple[tuple[Name, ...], tuple[Name, ...], Blocks]]
 """Paths, given names and blocks by key."""
+
+
+def is_bookkeeping(key: str) -> bool:
+    """Say whether a tensor of this key is no value of anyone: TensorFlow, or this library, keeps it beside them."""
+    return key in (GRAPH_KEY, KEY) or key.endswith(".OBJECT_CONFIG_JSON")
 
 
 def recorded(entries: Sequence[Entry]) -> str:

@@ -12,7 +12,7 @@ from partial_restore._cast import Cast
 from partial_restore._pause import collection_paused
 from partial_restore._plan import Request, decide, unselected
 from partial_restore._prepared import Initialize, Plan, Policy
-from partial_restore._recorded import recorded
+from partial_restore._recorded import is_bookkeeping, recorded
 from partial_restore._report import Listing, Report, listing_of
 from partial_restore._save import write_checkpoint
 from partial_restore._select import Pattern, Rename, compile_patterns, compile_rename
@@ -229,7 +229,7 @@ def save_subset(
 
     Raises:
         UnknownNameError: A pattern fits nothing.
-        ValueError: Nothing is selected.
+        ValueError: Nothing is selected, a name is one that TensorFlow keeps for itself, or there is a file of another format at the path.
     """
     target = open_target(model, session)
     request = Request(*selection(target, include, exclude))
@@ -238,6 +238,8 @@ def save_subset(
     if not entries:
         raise ValueError("nothing is selected; nothing was saved")
     keys = [entry.key for entry in entries]
+    if kept := next(filter(is_bookkeeping, keys), None):
+        raise ValueError(f"{kept!r} is a name that TensorFlow, or this library, keeps for itself")
     return write_checkpoint(os.fspath(path), keys, target.values(keys), recorded(entries))
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 
 import tensorflow as tf
 
+from partial_restore._errors import UnreadableCheckpointError
 from partial_restore._recorded import KEY
+from partial_restore._sources._files import is_file
+from partial_restore._sources._kinds import kind_of
 from partial_restore._tensors import eagerly
 
 
@@ -23,6 +27,10 @@ def write_checkpoint(prefix: str, names: Sequence[str], values: Sequence[tf.Tens
         raise ValueError(f"{prefix!r} is no prefix for a checkpoint; give one such as {os.path.join(folder, 'part')!r}")
     if not all(names):
         raise ValueError("a variable without a name cannot be saved")
+    if is_file(prefix) and not _is_of_tensorflow(prefix):
+        raise ValueError(
+            f"there is another file at {prefix!r}, which readers would take for the checkpoint; give another prefix"
+        )
     if folder:
         tf.io.gfile.makedirs(folder)
     keys = [*names, KEY] if record else list(names)
@@ -37,3 +45,9 @@ def write_checkpoint(prefix: str, names: Sequence[str], values: Sequence[tf.Tens
         for left in tf.io.gfile.glob(f"{aside}*"):
             tf.io.gfile.remove(left)
     return prefix
+
+
+def _is_of_tensorflow(path: str) -> bool:
+    with suppress(UnreadableCheckpointError):
+        return kind_of(path) == "tensorflow"
+    return False

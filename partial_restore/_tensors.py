@@ -45,18 +45,23 @@ def as_value(value: Any, entry: Entry) -> tf.Tensor:
     """Return an initial value as a tensor that fits its variable.
 
     Raises:
-        ValueError: It has another shape.
+        ValueError: It has another shape, or numbers that the dtype of the variable does not hold.
     """
     with eagerly():
         array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
         if array.shape != entry.shape:
             raise ValueError(f"its initializer gave shape {array.shape}, the variable has {entry.shape}")
-        return tf.constant(array.astype(tf.dtypes.as_dtype(entry.dtype).as_numpy_dtype))
+        with np.errstate(all="ignore"):  # It is looked at below.
+            fitting = array.astype(tf.dtypes.as_dtype(entry.dtype).as_numpy_dtype)
+        is_cast = array.dtype != fitting.dtype and array.dtype.kind in "iuf"
+        if is_cast and (lost := _loss(array, fitting)):
+            raise ValueError(f"its initializer gave what does not fit: {lost}")
+        return tf.constant(fitting)
 
 
 def _loss(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> str:
     if tf.dtypes.as_dtype(after.dtype).is_integer:
         wrapped = int(np.count_nonzero((after.astype(before.dtype) != before) | ((after < 0) != (before < 0))))
-        return f"{wrapped} integers do not fit into {after.dtype}" if wrapped else ""
+        return f"{wrapped} numbers do not fit into {after.dtype}" if wrapped else ""
     lost = int(np.count_nonzero(np.isfinite(before) & ~np.isfinite(after)))
     return f"{lost} finite values become infinite as {after.dtype}" if lost else ""

@@ -139,3 +139,21 @@ def test_options_are_checked() -> None:
     for options in ({"initialize": "maybe"}, {"on_mismatch": "ignore"}, {"cast": "any"}, {"max_memory": 0}):
         with pytest.raises(ValueError, match=str(next(iter(options)))):
             pr.restore_subset({"a": tf.Variable([0.0])}, {"a": np.float32([1])}, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"), [("int32", 1.7), ("int32", np.nan), ("float16", 1e6), ("uint8", -1.0), ("int8", 300)]
+)
+def test_initial_values_that_the_dtype_does_not_hold_are_refused(dtype: str, value: float) -> None:
+    model = {"a": tf.Variable([0.0]), "b": tf.Variable([3], dtype=dtype)}
+    with pytest.raises(pr.InitializerError, match=r"do not fit|become infinite"):
+        pr.restore_subset(model, {"a": np.float32([1])}, initialize={"b": lambda shape, _: np.full(shape, value)})
+    assert (model["a"].numpy(), model["b"].numpy()) == (0, 3)
+
+
+def test_initial_values_of_another_dtype_that_fit_are_taken() -> None:
+    model = {"a": tf.Variable([0.0]), "b": tf.Variable([3], dtype="int32"), "c": tf.Variable([3.0], dtype="bfloat16")}
+    pr.restore_subset(
+        model, {"a": np.float32([1])}, initialize={"b,c"[i]: lambda shape, _: np.full(shape, 0.1 * 0) for i in (0, 2)}
+    )
+    assert (model["b"].numpy(), model["c"].numpy()) == (0, 0)

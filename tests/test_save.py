@@ -112,3 +112,21 @@ def test_record_that_is_no_text_is_refused(tmp_path: Path) -> None:
     prefix = write_checkpoint(str(tmp_path / "part"), ["w", "_PARTIAL_RESTORE_NAMES"], [tf.ones([1]), tf.ones([1])])
     with pytest.raises(pr.UnreadableCheckpointError, match="record of names"):
         pr.restore_subset(Towers("w"), prefix)
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.weights.h5"])
+def test_no_checkpoint_is_hidden_behind_a_file_of_its_name(name: str, tmp_path: Path) -> None:
+    """Readers would take that file for it."""
+    if name.endswith(".npz"):
+        np.savez(tmp_path / name, w=np.float32([1]))
+    else:
+        stack(["b0"]).save_weights(tmp_path / name)
+    with pytest.raises(ValueError, match="there is another file"):
+        pr.save_subset({"w": tf.Variable([2.0])}, str(tmp_path / name))
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["_CHECKPOINTABLE_OBJECT_GRAPH", "_PARTIAL_RESTORE_NAMES", "a/.OBJECT_CONFIG_JSON"])
+def test_names_of_bookkeeping_are_no_names_of_variables(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="keeps for itself"):
+        pr.save_subset({name: tf.Variable([2.0])}, str(tmp_path / "x"))

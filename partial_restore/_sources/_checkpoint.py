@@ -21,14 +21,13 @@ from partial_restore._keys import is_place
 from partial_restore._names import Names, names_of_graph
 from partial_restore._nodes import Node
 from partial_restore._optimizers import states_of_keys
-from partial_restore._recorded import KEY, names_in
+from partial_restore._recorded import GRAPH_KEY, KEY, is_bookkeeping, names_in
 from partial_restore._sources._bundle import Bundle
 from partial_restore._sources._files import stamps_of
 from partial_restore._sources._locate import locate, written_of
 from partial_restore._tensors import eagerly
 from partial_restore._types import Entry, Layout, Name, State, name_of
 
-_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _VALUE = "VARIABLE_VALUE"
 _NO_ARRAYS = ("variant", "resource")
 _READER_ERRORS = (tf.errors.OpError, RuntimeError, ValueError, LookupError, MemoryError, NotImplementedError)
@@ -51,7 +50,7 @@ class CheckpointSource:
     @cached_property
     def layout(self) -> Layout:
         """By attributes, as `save_subset` recorded, or as TensorFlow 1 named variables."""
-        if not self._reader.has_tensor(_GRAPH_KEY):
+        if not self._reader.has_tensor(GRAPH_KEY):
             return Layout("names" if self._recorded else "ops")
         weights = [entry for entry in self.entries if entry.group == "model"]
         return Layout(
@@ -71,7 +70,7 @@ class CheckpointSource:
         """Every tensor that the file lists, in its own order."""
         shapes: Mapping[str, list[int]] = self._reader.get_variable_to_shape_map()
         dtypes = self._dtypes
-        names, states = self._object_names() if _GRAPH_KEY in shapes else (self._recorded, states_of_keys(shapes))
+        names, states = self._object_names() if GRAPH_KEY in shapes else (self._recorded, states_of_keys(shapes))
         keys = [*(key for key in names if key in shapes), *sorted(shapes.keys() - names.keys())]
         return [
             _entry(
@@ -125,7 +124,7 @@ class CheckpointSource:
         """Return the names of every tensor that the object graph refers to, by key, in its order, and optimizer state."""
         graph = trackable_object_graph_pb2.TrackableObjectGraph()
         try:
-            graph.ParseFromString(self.read([_GRAPH_KEY])[0].numpy())
+            graph.ParseFromString(self.read([GRAPH_KEY])[0].numpy())
         except DecodeError as error:
             raise UnreadableCheckpointError(self.path, f"its object graph is damaged: {_first_line(error)}") from error
         attributes = [
@@ -174,7 +173,7 @@ def _name_based(key: str, states: Collection[str], *, has_graph: bool) -> Names:
 
 def _entry(key: str, shape: tuple[int, ...], dtype: tf.DType, names: Names, state: State | None) -> Entry:
     name = dtype.name
-    unreadable = name in _NO_ARRAYS or key in (_GRAPH_KEY, KEY) or key.endswith(".OBJECT_CONFIG_JSON")
+    unreadable = name in _NO_ARRAYS or is_bookkeeping(key)
     return Entry(
         key,
         names.paths,
