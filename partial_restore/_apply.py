@@ -71,10 +71,14 @@ class _Changes:
         self._keys.update(dict.fromkeys(keys))
         return not self._are_told
 
+    @property
+    def noted(self) -> list[str]:
+        return list(self._keys)
+
     def told(self) -> list[str]:
         """Return what has changed. From now on nothing may."""
         self._are_told = True
-        return list(self._keys)
+        return self.noted
 
 
 def carry_out(
@@ -140,7 +144,7 @@ def _assign(target: Target, stream: Iterator[_Values], changes: _Changes, rerun:
         changes.note(key for key, _ in values)
         target.assign(values)
         del values  # The next batch is read into the memory that this one frees.
-    return target.finish(rerun, changes.told())
+    return target.finish(rerun, changes.noted, changes.note)
 
 
 def _wanted(loaded: Sequence[Match]) -> _Batch:

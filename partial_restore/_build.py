@@ -16,6 +16,7 @@ from partial_restore._report import Report
 from partial_restore._restore import DEFAULT_MEMORY, plan_subset
 from partial_restore._select import Pattern, Rename
 from partial_restore._targets import Target
+from partial_restore._types import Note
 
 Model = TypeVar("Model")
 
@@ -119,12 +120,12 @@ class _Built:
         """Return nothing: the variables have no memory until they have their values."""
         return {}
 
-    def finish(self, rerun: Sequence[str], filled: Collection[str]) -> list[str]:
+    def finish(self, rerun: Sequence[str], filled: Collection[str], note: Note) -> list[str]:
         """Run the initializers that wait, but for the variables that were filled."""
         ids = {key: id(_innermost(variable)) for key, variable in self.variables.items()}
         ran = self._deferral.run({ids[key] for key in filled})
         started = [key for key in ids if ids[key] in ran]
-        return [*started, *self._target.finish(rerun, [*filled, *started])]
+        return [*started, *self._target.finish(rerun, [*filled, *started], note)]
 
 
 def _innermost(variable: Any) -> Any:

@@ -12,7 +12,7 @@ from tensorflow.python.ops.resource_variable_ops import ResourceVariable  # It h
 from partial_restore import _keras
 from partial_restore._in_place import lent_memory
 from partial_restore._tensors import as_value, eagerly, ensured_eager
-from partial_restore._types import Entry, Name
+from partial_restore._types import Entry, Name, Note
 
 
 class Held(NamedTuple):
@@ -138,7 +138,7 @@ class EagerTarget:
         initializer = _keras.named_initializer(held.owner, held.handle) if held.owner is not None else None
         return initial_value(initializer, held.entry) if callable(initializer) else None
 
-    def finish(self, rerun: Sequence[str], filled: Collection[str]) -> list[str]:  # noqa: ARG002  A session needs them.
+    def finish(self, rerun: Sequence[str], filled: Collection[str], note: Note) -> list[str]:  # noqa: ARG002  A session needs them.
         """Let layers that keep something computed from their variables (`Normalization`) compute it anew."""
         owners = {id(owner): owner for key in filled if (owner := self._held[key].owner) is not None}
         for owner in owners.values():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -25,6 +25,9 @@ GROUP_REASONS: dict[str, str] = {
     "internal": "bookkeeping of the file, not a weight",
 }
 
+
+Note = Callable[[Iterable[str]], object]
+"""What is told the keys of variables before they change."""
 
 Place = tuple[str, int]
 """Where a layer stands among others: its number, and a word for those among which it has one."""

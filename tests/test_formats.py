@@ -400,3 +400,14 @@ def test_a_plan_whose_file_is_gone_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(pr.CheckpointNotFoundError):
         plan.apply()
+
+
+def test_a_value_that_is_no_array_is_named() -> None:
+    class Tensor:
+        """As PyTorch's tensors that have a gradient."""
+
+        def numpy(self) -> Any:
+            raise RuntimeError("it requires grad")
+
+    with pytest.raises(TypeError, match="the value of 'w' is no array"):
+        pr.restore_subset({"w": tf.Variable([0.0])}, {"w": Tensor()})

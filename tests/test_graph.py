@@ -371,3 +371,32 @@ def test_a_model_that_was_built_in_a_graph_is_refused_before_anything_is_read(fa
             pr.restore_subset(model, {"a/bias": np.float32([1])})
     with tf.compat.v1.Session(graph=graph) as session, pytest.raises(TypeError, match=r"a tf\.Graph or its variables"):
         pr.restore_subset(model, {"a/bias": np.float32([1])}, session=session)
+
+
+@pytest.mark.parametrize("is_rerun", [False, True])
+def test_variables_whose_initializers_ran_before_one_failed_are_named(
+    session: tf1.Session, *, is_rerun: bool, use_resource: bool
+) -> None:
+    def random() -> Any:
+        return tf.random.normal([2])
+
+    given = tf1.placeholder(tf.float32, [2])
+    held = [
+        tf1.get_variable(name, initializer=start, use_resource=use_resource)
+        for name, start in {"a": random, "b": random, "c": given, "d": random}.items()
+    ]
+    if is_rerun:
+        session.run([each.initializer for each in held], {given: [1, 1]})
+    with pytest.raises(pr.PartialRestoreError) as caught:
+        pr.restore_subset(held, {"a": np.float32([5, 6])}, session=session, initialize="rerun" if is_rerun else "keep")
+    assert {"a", "b", "d"} <= {*caught.value.changed}
+
+
+@pytest.mark.parametrize("memory", [1, 2**20])
+def test_a_monitored_session_is_a_session(tmp_path: Path, memory: int, *, use_resource: bool) -> None:
+    path, values = saved(tmp_path, {"a": (100,), "b": (100,)})
+    with tf.Graph().as_default():
+        held = variables({"a": (100,), "b": (100,)}, use_resource=use_resource)
+        with tf1.train.MonitoredSession() as monitored:
+            pr.restore_subset(held, path, session=monitored, max_memory=memory)
+            np.testing.assert_equal(monitored.run({each.op.name: each for each in held}), values)

@@ -12,7 +12,7 @@ from partial_restore._targets._graph import GraphTarget
 from partial_restore._targets._objects import open_object
 from partial_restore._targets._tracked import is_object
 from partial_restore._targets._variables import open_variables
-from partial_restore._types import Entry, Layout
+from partial_restore._types import Entry, Layout, Note
 
 NAMES = Layout()
 
@@ -49,8 +49,8 @@ class Target(Protocol):
     def initial_values(self, keys: Sequence[str]) -> tuple[list[tuple[str, Any]], list[tuple[str, str]]]:
         """Return new initial values, and the variables for which none is known, with the reason."""
 
-    def finish(self, rerun: Sequence[str], filled: Collection[str]) -> list[str]:
-        """Initialize what can only be initialized in place, and return which variables that were."""
+    def finish(self, rerun: Sequence[str], filled: Collection[str], note: Note) -> list[str]:
+        """Initialize what can only be initialized in place, noted before, and return which variables that were."""
 
 
 def is_model(thing: Any) -> bool:

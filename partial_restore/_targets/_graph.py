@@ -19,7 +19,7 @@ from tensorflow.python.ops.variables import PartitionedVariable  # It has no pub
 from partial_restore._keys import ends_with
 from partial_restore._optimizers import states_of_keys
 from partial_restore._tensors import eagerly
-from partial_restore._types import Entry, Group, State, name_of
+from partial_restore._types import Entry, Group, Note, State, name_of
 
 _ASSIGNMENTS = ("Assign", "AssignVariableOp")
 
@@ -97,7 +97,7 @@ class GraphTarget:
         parts = [part for key in keys for part in self._parts[key]]
         if any(part.where or part.variable.initializer.type != "AssignVariableOp" for part in parts):
             return False
-        if any(device.device_type != "CPU" for device in self.session.list_devices()):
+        if any(device.device_type != "CPU" for device in _underlying(self.session).list_devices()):
             return False
         told = [_says_whether_it_has_a_value(part.variable) for part in parts]
         return None not in told and not any(self.session.run(told))
@@ -135,10 +135,11 @@ class GraphTarget:
         """Return nothing: a graph's initializers run in the session, where `finish` starts them."""
         return [], []
 
-    def finish(self, rerun: Sequence[str], filled: Collection[str]) -> list[str]:
+    def finish(self, rerun: Sequence[str], filled: Collection[str], note: Note) -> list[str]:
         """Run the initializers of the variables that have no value yet, and of those to be initialized anew."""
         rest = [name for name in self._parts if name not in filled]
         started = [name for name in rest if name in set(rerun) or not self._has_value(name)]
+        note(started)
         self._initialize(started)
         return started
 
@@ -168,6 +169,13 @@ class GraphTarget:
         except tf.errors.FailedPreconditionError:
             return False
         return True
+
+
+def _underlying(session: Any) -> Any:
+    """Return the session that a monitored one uses, or the session itself."""
+    return (
+        session.run_step_fn(lambda step_context: step_context.session) if hasattr(session, "run_step_fn") else session
+    )
 
 
 def _read(variable: Any) -> Any:
