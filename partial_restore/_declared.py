@@ -20,8 +20,9 @@ def is_plain(options: Mapping[str, Any]) -> bool:
         is_eager = tf.executing_eagerly()
     is_lifted = options.get("experimental_enable_variable_lifting") is not False
     is_checked = options.get("validate_shape") is not False
+    is_cached = options.get("caching_device") is not None  # It is read as it is made.
     is_awaited = hasattr(options.get("initial_value"), "checkpoint_position")  # A `tf.train.Checkpoint` has waited.
-    return is_eager and is_lifted and is_checked and not is_awaited and not tf.distribute.has_strategy()
+    return is_eager and is_lifted and is_checked and not (is_awaited or is_cached) and not tf.distribute.has_strategy()
 
 
 def is_numeric(dtype: tf.DType) -> bool:

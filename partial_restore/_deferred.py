@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import re
 import sys
+import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -26,6 +28,10 @@ _VARIABLES = "keras.src.backend.common.variables"
 _CHANGERS = "tensorflow.python.ops.resource_variable_ops"
 _CHANGE = re.compile(r"(batch_)?(assign|scatter).*")
 """The methods by which a variable is changed."""
+
+_LOCK = threading.Lock()
+_INFERRING: Counter[type] = Counter()
+"""How many builds let a class of variables infer shapes without initializers: one within another, or in several threads."""
 
 _Use = Literal["identity", "pass", "change", "value"]
 _USES: Mapping[tuple[str, str], _Use] = {
@@ -78,7 +84,7 @@ class Deferral:
         while self._waiting:
             key, (variable, initializer) = next(iter(self._waiting.items()))
             _start(variable, initializer)
-            del self._waiting[key]
+            self._waiting.pop(key, None)  # What reads it may have started it.
         return ran
 
     def abandon(self) -> None:
@@ -195,11 +201,16 @@ def _shapes_inferred_without_initializers() -> Iterator[None]:
     def initializer(variable: Any) -> Any:
         return vars(variable)["_initializer"] if tf.executing_eagerly() else tf.zeros
 
-    owner._initializer = property(initializer, lambda variable, value: vars(variable).update(_initializer=value))
+    with _LOCK:
+        _INFERRING[owner] += 1
+        owner._initializer = property(initializer, lambda variable, value: vars(variable).update(_initializer=value))
     try:
         yield
     finally:
-        del owner._initializer
+        with _LOCK:
+            _INFERRING[owner] -= 1
+            if not _INFERRING[owner]:
+                del owner._initializer
 
 
 def _settle(variable: Any) -> None:

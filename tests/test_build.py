@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import importlib.util
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -492,3 +494,71 @@ def test_state_of_the_optimizer_is_restored_if_asked_for(tmp_path: Path) -> None
     assert not RUNS
     for ours, theirs in zip(model.optimizer.variables, trained.optimizer.variables, strict=True):
         np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_build_within_a_build(family: Any) -> None:
+    layers = family.layers
+
+    def inner() -> Any:
+        return family.Sequential(
+            [layers.Input([4]), layers.Dense(4, name="d"), layers.Dense(2, name="e")], name="inner"
+        )
+
+    def outer() -> Any:
+        body, _ = pr.build_restored(inner, {"d/kernel": np.full([4, 4], 3, np.float32)})
+        return family.Sequential([layers.Input([4]), body, layers.Dense(3, name="head")])
+
+    model, report = pr.build_restored(outer, {"head/kernel": np.full([2, 3], 5, np.float32)})
+
+    assert [item.name for item in report.loaded] == ["head/kernel"]
+    body, head = model.layers[-2:]
+    np.testing.assert_array_equal(head.kernel, np.full([2, 3], 5))
+    np.testing.assert_array_equal(body.get_layer("d").kernel, np.full([4, 4], 3))
+    assert np.std(body.get_layer("e").kernel) > 0.01
+
+
+def test_inner_build_that_fails_leaves_the_outer_one() -> None:
+    class Inner(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = tf.Variable(lambda: tf.ones([2]))
+            self.u = tf.Variable(lambda: self.w * 10)
+
+    class Outer(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            with pytest.raises(pr.MismatchError):
+                pr.build_restored(Inner, {"w": np.zeros(3, np.float32)})
+            self.u, self.v = (tf.Variable(lambda: tf.ones([3])) for _ in "uv")
+
+    model, _ = pr.build_restored(Outer, {"v": np.float32([7, 8, 9])})
+    np.testing.assert_array_equal(model.v, [7, 8, 9])
+    np.testing.assert_array_equal(model.u, [1, 1, 1])
+
+
+def test_builds_in_several_threads() -> None:
+    def build() -> Any:
+        made = keras.Sequential([keras.Input([4]), keras.layers.Dense(4, name="d"), keras.layers.Dense(2, name="e")])
+        time.sleep(0.05)
+        return made
+
+    def built(_: int) -> Any:
+        return pr.build_restored(build, {"d/kernel": np.full([4, 4], 3, np.float32)})[0]
+
+    with ThreadPoolExecutor(3) as pool:
+        models = list(pool.map(built, range(9)))
+    for model in models:
+        np.testing.assert_array_equal(model.layers[0].kernel, np.full([4, 4], 3))
+        assert np.std(model.layers[1].kernel) > 0.01
+
+
+def test_variable_with_a_cache_is_made_as_ever() -> None:
+    class Cached(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.v, self.w = (tf.Variable(lambda: tf.ones([3]), caching_device="/CPU:0") for _ in "vw")
+
+    model, _ = pr.build_restored(Cached, {"v": np.float32([7, 8, 9])})
+    np.testing.assert_array_equal(model.w, [1, 1, 1])
+    np.testing.assert_array_equal(tf.convert_to_tensor(model.w), [1, 1, 1])
