@@ -494,6 +494,41 @@ def test_a_layer_of_a_subclassed_model_of_keras_2_has_the_name_of_that(renamed: 
             np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("names", ["abc", "xabc", "ac", "cba"])
+def test_layers_in_a_list_of_a_model_of_keras_2_that_builds_them(names: str, tmp_path: Path) -> None:
+    """Its `build` runs as it is called: their weights are called as if they were its own, in groups with their names."""
+
+    def made(names: str) -> Any:
+        class Net(tf_keras.Model):  # type: ignore[misc]
+            def __init__(self) -> None:
+                super().__init__(name="net")
+                self.first = tf_keras.layers.Dense(4, name="stem")
+                self.parts = [tf_keras.layers.Dense(4, name=each) for each in names]
+
+            def build(self, _: Any) -> None:
+                for each in (self.first, *self.parts):
+                    each.build((None, 4))
+                self.built = True
+
+            def call(self, x: Any) -> Any:
+                for each in (self.first, *self.parts):
+                    x = each(x)
+                return x
+
+        model = Net()
+        model(np.ones([1, 4], np.float32))
+        return model
+
+    source, target = made("abc"), made(names)
+    before = {each.name: each.get_weights() for each in target.parts}
+    pr.restore_subset(target, families.legacy_weights(families.randomized(source), tmp_path))
+
+    known = {each.name: each.get_weights() for each in (source.first, *source.parts)}
+    for layer in (target.first, *target.parts):
+        for ours, theirs in zip(layer.get_weights(), known.get(layer.name) or before[layer.name], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
 class Builder(tf_keras.layers.Layer):  # type: ignore[misc]
     """A layer that builds the one in it: its weights are then called as if they were its own."""
 

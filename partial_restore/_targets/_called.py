@@ -33,7 +33,10 @@ def called_as_in(held: Sequence[Held], graph: Graph, layout: Layout) -> list[Hel
                 _renamed(
                     each, _also_unnamed(_also_scoped(names.get(id(each.variable), ()), each), each), is_more=False
                 ),
-                ops=(*_also_unnamed(short.get(id(each.variable), ()), each), *_old_name(each)),
+                ops=(
+                    *_also_unnamed(short.get(id(each.variable), ()), each),
+                    *_old_name(each, names.get(id(each.variable), ())),
+                ),
                 frozen=not _is_trained(each),
             )
             for each in held
@@ -128,14 +131,14 @@ def _op_name(held: Held) -> tuple[Name, ...]:
     return (name_of(held.variable.name.removesuffix(":0")),) if is_plain else ()
 
 
-def _old_name(held: Held) -> Iterator[Name]:
+def _old_name(held: Held, names: Sequence[Name]) -> Iterator[Name]:
     """Yield what Keras 2 calls a variable in HDF5 if its layer got another name (``layer._name``) after it was built.
 
-    So it does if the layer around it built it: then its name is that of the layer around.
+    So it does if the layer around it built it: then its name is that of the layer around. ``names`` are those by its layers.
     """
     for name in _op_name(held):
         if len(name.segments) == 2 and held.owner.name != name.segments[0]:
-            top = held.entry.paths[0]
+            top = next(iter(names), held.entry.paths[0])
             known = (*top.places[:1], None, None) if top.places else ()
             if top.segments[0] == name.segments[0]:
                 yield Name(name.segments, (False, True), known[:2])
