@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from partial_restore._types import Name
 
@@ -111,6 +111,55 @@ def counted_from_zero(words: Collection[str]) -> frozenset[str]:
     """
     firsts = {word[:-2] for word in words if word.endswith("_0")}
     return frozenset(base for base in firsts if base not in AUTOMATIC | SCOPES and base not in words)
+
+
+def counted_on_one_side(ours: Collection[str], theirs: Collection[str]) -> frozenset[str]:
+    """Return the classes whose layers a person numbered on one side, if the other one has numbers only: of Keras, or a person's.
+
+    >>> sorted(counted_on_one_side(["block_0", "dense_0", "cell_0"], ["block_1", "dense", "dense_1"]))
+    ['block']
+    """
+    sides = ours, theirs
+    firsts = [{word[:-2] for word in side if word.endswith("_0") and word[:-2] not in side} for side in sides]
+    numbered = [{unnumbered_word(word) for word in side} for side in sides]
+    return frozenset((firsts[0] ^ firsts[1]) & numbered[0] & numbered[1] - {*ours, *theirs})
+
+
+def counted_with_gaps(ours: Iterable[Name], theirs: Iterable[Name], classes: Collection[str]) -> frozenset[str]:
+    """Return those classes of which both sides have as many layers in one place, with other gaps in their numbers, and some of one name.
+
+    Keras counts on from one layer to the next, wherever it begins: a person has taken one out and put one in.
+
+    >>> one, two, three = (Name((f"block_{i}", "w"), (False, True)) for i in (1, 2, 3))
+    >>> [sorted(counted_with_gaps([one, two], [each, three], ["block"])) for each in (one, two)]
+    [['block'], []]
+    """
+    here, there = (_numbers(names, classes) for names in (ours, theirs))
+    return frozenset(
+        base
+        for base, scope in here.keys() & there.keys()
+        if len(one := sorted(here[base, scope])) == len(other := sorted(there[base, scope]))
+        and {*one} & {*other}
+        and len({number - beside for number, beside in zip(one, other, strict=True)}) > 1
+    )
+
+
+def _numbers(names: Iterable[Name], classes: Collection[str]) -> Mapping[tuple[str, Prefix], set[int]]:
+    """Return the numbers of the layers of classes, the first of which has none, by what stands before them but for numbers."""
+    found: dict[tuple[str, Prefix], set[int]] = defaultdict(set)
+    for name in names:
+        for i, segment in enumerate(name.segments):
+            base = unnumbered_word(segment) or segment
+            if base in classes and not name.said[i]:
+                scope = tuple(unnumbered_word(each) or each for each in name.segments[:i])
+                found[base, scope].add(int(segment[len(base) + 1 :] or 0))
+    return found
+
+
+def unnumbered_word(word: str) -> str:
+    """Return what stands before the number of a segment, or an empty string."""
+    found = _NUMBERED.fullmatch(word)
+    return found[1] if found else ""
 
 
 def _position(name: Name, i: int, bases: Collection[str]) -> tuple[str, int] | None:

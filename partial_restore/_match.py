@@ -11,7 +11,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from partial_restore._crossed import but_crossed
-from partial_restore._keys import AUTOMATIC, SCOPES, counted_from_zero, may_be_automatic, uniquified
+from partial_restore._keys import (
+    AUTOMATIC,
+    SCOPES,
+    counted_from_zero,
+    counted_on_one_side,
+    counted_with_gaps,
+    may_be_automatic,
+    uniquified,
+    unnumbered_word,
+)
 from partial_restore._left import but_left
 from partial_restore._moved import but_below_root, but_elsewhere, but_moved, is_called_so
 from partial_restore._relisted import but_renamed
@@ -49,6 +58,9 @@ def pair(
     everyone = (name for entry in (*targets, *sources) for name in entry.paths)
     by_hand = counted_from_zero(_words(targets)) & counted_from_zero(_words(sources))
     words = AUTOMATIC if automatic else AUTOMATIC | SCOPES
+    by_some = counted_on_one_side(_layer_words(targets), _layer_words(sources)) | counted_with_gaps(
+        _names_of(targets), _names_of(sources), frozenset(automatic) - words
+    )
     bases = words | (frozenset(automatic) - by_hand) | uniquified(everyone)
     sides = Sides(targets, sources, renamed, bases, called)
     by_path = said_by("paths", sides)
@@ -67,6 +79,7 @@ def pair(
     claims = but_within(scoped, by_given, by_path, unplaced, sides)
     unsure = {*by_path.unsure, *by_given.unsure, *by_op.unsure}
     claims = but_crossed(_but_unsure(claims, unsure), unplaced, sides)
+    claims = _but_counted(claims, by_some, sides)
     tells = Tells(placed, unplaced, is_same=_settles_roots(by_given, by_path), are_paths=by_given.met < by_path.met)
     settled = contested(settled_by(claims, tells), claims, sides.is_stored)
     if len(unplaced) == len(sources) and _is_literal(by_given, sides):
@@ -79,7 +92,8 @@ def pair(
             nameless[entry.shape].append(s)
     rules = {s: rule.rule for s, rule in enumerate(renamed) if rule}
     roots = dict.fromkeys((*by_path.roots, *by_given.roots, *by_op.roots))
-    short = _but_unsure(but_short(but_elsewhere(by_op, by_path, unplaced, sides), by_path), unsure)
+    shorter = but_short(but_elsewhere(by_op, by_path, unplaced, sides), by_path)
+    short = _but_counted(_but_unsure(shorter, unsure), by_some, sides)
     settled = _but_new(filled(settled, claims, short), claims, sides)
     led = {claim.source for claim in (*claims, *short)} | {s for s, rule in enumerate(renamed) if rule is not None}
     settled = but_left(settled, led, sides)
@@ -106,6 +120,20 @@ def _but_new(settled: Mapping[int, Settled], claims: Sequence[Claim], sides: Sid
 def _words(entries: Sequence[Entry]) -> set[str]:
     """Return all that layers and what is in them are called on a side."""
     return {segment for entry in entries for name in (*entry.paths, *entry.given) for segment in name.segments}
+
+
+def _layer_words(entries: Sequence[Entry]) -> set[str]:
+    """Return what layers are called on a side, be it by a person or by Keras: no attributes, nor places."""
+    return {
+        segment
+        for name in _names_of(entries)
+        for segment, is_said in zip(name.segments, name.said, strict=True)
+        if not is_said
+    }
+
+
+def _names_of(entries: Sequence[Entry]) -> list[Name]:
+    return [name for entry in entries for name in (*entry.paths, *entry.given)]
 
 
 def _settles_roots(by_given: Said, by_path: Said) -> bool:
@@ -149,6 +177,20 @@ def _but_unsure(claims: Sequence[Claim], unsure: Collection[int]) -> Sequence[Cl
     if not unsure:
         return claims
     return [claim.opened() if claim.grade is Grade.NUMBERED and claim.target in unsure else claim for claim in claims]
+
+
+def _but_counted(claims: Sequence[Claim], bases: Collection[str], sides: Sides) -> Sequence[Claim]:
+    """Leave undecided the numbers of layers that a person numbered on one side, or on both: they may be names."""
+    if not bases:
+        return claims
+    ours, theirs = (
+        [any(unnumbered_word(word) in bases for word in _layer_words([entry])) for entry in side]
+        for side in (sides.targets, sides.sources)
+    )
+    return [
+        claim.opened() if claim.grade is Grade.NUMBERED and ours[claim.target] and theirs[claim.source] else claim
+        for claim in claims
+    ]
 
 
 def _but_numbered(by_path: Said, unplaced: Collection[int], sides: Sides) -> Sequence[Claim]:

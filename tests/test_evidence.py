@@ -1727,6 +1727,42 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"head/w": "head/w", "dense_3/w": AMBIGUOUS, "conv2d_1/w": AMBIGUOUS, "new/w": MISSING},
     ),
+    "layers of one's own class that were counted from zero, of which the first is gone": (
+        [layer("block_1/w"), layer("block_2/w"), layer("head/w")],
+        [layer("block_0/w"), layer("block_1/w"), layer("head/w")],
+        {"automatic": frozenset({"block"})},
+        {"head/w": "head/w", "block_1/w": AMBIGUOUS, "block_2/w": AMBIGUOUS},
+    ),
+    "layers of one's own class that were not counted from zero before": (
+        [layer("block_0/w"), layer("block_1/w"), layer("head/w")],
+        [layer("block_4/w"), layer("block_5/w"), layer("head/w")],
+        {"automatic": frozenset({"block"})},
+        {"head/w": "head/w", "block_0/w": AMBIGUOUS, "block_1/w": AMBIGUOUS},
+    ),
+    "layers of Keras that were counted from zero, of which the first is gone": (
+        [layer("dense_1/w"), layer("dense_2/w"), layer("head/w")],
+        [layer("dense_0/w"), layer("dense_1/w"), layer("head/w")],
+        {},
+        {"head/w": "head/w", "dense_1/w": AMBIGUOUS, "dense_2/w": AMBIGUOUS},
+    ),
+    "layers that were counted from zero, beside those that Keras counts": (
+        [layer("block/w"), layer("block_1/w"), layer("head/w")],
+        [layer("block_0/w"), layer("block_1/w"), layer("head/w")],
+        {"automatic": frozenset({"block"})},
+        {"head/w": "head/w", "block/w": "block_0/w", "block_1/w": "block_1/w"},
+    ),
+    "layers of one's own class of which one was taken out and one put in": (
+        [layer("block_1/w"), layer("block_3/w"), layer("head/w")],
+        [layer("block_1/w"), layer("block_2/w"), layer("head/w")],
+        {"automatic": frozenset({"block"})},
+        {"head/w": "head/w", "block_1/w": AMBIGUOUS, "block_3/w": AMBIGUOUS},
+    ),
+    "layers of one's own class that Keras counts from another number on": (
+        [layer("block_2/w"), layer("block_3/w"), layer("head/w")],
+        [layer("block_1/w"), layer("block_2/w"), layer("head/w")],
+        {"automatic": frozenset({"block"})},
+        {"head/w": "head/w", "block_2/w": "block_1/w", "block_3/w": "block_2/w"},
+    ),
     "one layer without a name, and one in a model": (
         [layer("dense_3/w"), layer("head/w")],
         [layer("body/dense/w"), layer("head/w")],

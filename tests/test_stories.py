@@ -394,7 +394,10 @@ def test_a_part_in_an_attribute_is_restored_alone(tmp_path: Path, ending: str, a
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [((0, 1), (0, 1)), ((0, 1, 2), (0, 2)), ((0, 1), (0, 1, 2)), ((0, 2), (0, 1)), ((0, 1, 2), (2, 1, 0))],
+    [
+        *[((0, 1), (0, 1)), ((0, 1, 2), (0, 2)), ((0, 1), (0, 1, 2)), ((0, 2), (0, 1)), ((0, 1, 2), (2, 1, 0))],
+        *[((0, 1, 2), (1, 2, 3)), ((1, 2), (0, 1)), ((0, 1), (2, 3)), ((1, 2, 3), (1, 3, 4))],
+    ],
 )
 @pytest.mark.parametrize(
     ("family", "ending", "is_listed"),
@@ -443,6 +446,10 @@ def test_layers_that_a_person_numbered_have_names(
     else:
         path = tf.train.Checkpoint(source).write(path)
     before = {number: kernel.numpy() for number, kernel in ours.items()}
+    if not {0} <= {*old} & {*new}:  # Keras may have numbered these.
+        with unchanged(target), pytest.raises(pr.AmbiguousError):
+            pr.restore_subset(target, path)
+        return
     pr.restore_subset(target, path)
     for number, kernel in ours.items():
         expected = theirs[number].numpy() if number in theirs else before[number]
