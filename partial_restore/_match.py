@@ -59,7 +59,7 @@ def pair(
     by_hand = counted_from_zero(_words(targets)) & counted_from_zero(_words(sources))
     words = AUTOMATIC if automatic else AUTOMATIC | SCOPES
     by_some = counted_on_one_side(_layer_words(targets), _layer_words(sources)) | counted_with_gaps(
-        _names_of(targets), _names_of(sources), frozenset(automatic) - words
+        _names_of(targets), _names_of(sources), frozenset(automatic) - words - by_hand
     )
     bases = words | (frozenset(automatic) - by_hand) | uniquified(everyone)
     sides = Sides(targets, sources, renamed, bases, called)

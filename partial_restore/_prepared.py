@@ -113,7 +113,7 @@ class Plan:
         is_saved_anew = stamps_of(self._source.stamps) != self._source.stamps
         source = open_source(self._source.path) if is_saved_anew else self._source
         target = self._reopened(source.layout)
-        has_same = all(target.variables.get(key) is each for key, each in self._target.variables.items())
+        has_same = _ids(target.variables).items() >= _ids(self._target.variables).items()
         if is_saved_anew or target.entries != self._target.entries:
             decision = decide(target.entries, source.entries, self._request)
             if source.layout != self._source.layout or _pairs(decision) != _pairs(self._decision):
@@ -133,6 +133,11 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"<Plan of {self._source.path!r}: {len(self._loaded)} of {len(self._decision.matches)} variables>"
+
+
+def _ids(variables: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Return which variables there are, by key; one in parts is a list of these."""
+    return {key: tuple(map(id, each if isinstance(each, list) else [each])) for key, each in variables.items()}
 
 
 def _pairs(decision: Decision) -> list[tuple[str, Outcome, str | None]]:

@@ -1763,6 +1763,13 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {"automatic": frozenset({"block"})},
         {"head/w": "head/w", "block_2/w": "block_1/w", "block_3/w": "block_2/w"},
     ),
+    "layers without names in layers that were counted from zero, one of which is another one": (
+        [layer(f"block_{i}/dense_{j}/w") for i, j in ((0, 4), (0, 5), (2, 6), (2, 7))],
+        [layer(f"block_{i}/dense_{j}/w") for i, j in ((0, 1), (0, 2), (1, 3), (1, 4))],
+        {"automatic": frozenset({"block"})},
+        {f"block_0/dense_{j}/w": f"block_0/dense_{j - 3}/w" for j in (4, 5)}
+        | {f"block_2/dense_{j}/w": MISSING for j in (6, 7)},
+    ),
     "one layer without a name, and one in a model": (
         [layer("dense_3/w"), layer("head/w")],
         [layer("body/dense/w"), layer("head/w")],

@@ -400,3 +400,12 @@ def test_a_monitored_session_is_a_session(tmp_path: Path, memory: int, *, use_re
         with tf1.train.MonitoredSession() as monitored:
             pr.restore_subset(held, path, session=monitored, max_memory=memory)
             np.testing.assert_equal(monitored.run({each.op.name: each for each in held}), values)
+
+
+def test_a_plan_of_a_variable_in_parts_is_the_same(tmp_path: Path, session: tf1.Session, *, use_resource: bool) -> None:
+    path, values = saved(tmp_path, {"a": (100,)})
+    parts = tf1.get_variable("a", [100], partitioner=tf1.fixed_size_partitioner(3), use_resource=use_resource)
+    plan = pr.plan_subset([parts], path, session=session)
+    for _ in range(2):
+        plan.apply()
+    np.testing.assert_array_equal(np.concatenate(session.run(list(parts))), values["a"])
