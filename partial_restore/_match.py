@@ -55,14 +55,7 @@ def pair(
     called: str = "",
 ) -> Pairing:
     """Return the candidates of every variable. Indices stand for entries of the two sequences."""
-    everyone = (name for entry in (*targets, *sources) for name in entry.paths)
-    by_hand = counted_from_zero(_words(targets)) & counted_from_zero(_words(sources))
-    words = AUTOMATIC if automatic else AUTOMATIC | SCOPES
-    by_some = counted_on_one_side(_layer_words(targets), _layer_words(sources)) | counted_with_gaps(
-        _names_of(targets), _names_of(sources), frozenset(automatic) - words - by_hand
-    )
-    bases = words | (frozenset(automatic) - by_hand) | uniquified(everyone)
-    sides = Sides(targets, sources, renamed, bases, called)
+    sides = _compared(targets, sources, renamed, automatic, called)
     by_path = said_by("paths", sides)
     by_given = said_by("given", sides, by_path.root)
     knows_places = any(entry.paths != entry.given for entry in targets)
@@ -78,8 +71,7 @@ def pair(
     scoped = [*paths, *contested_scopes(given, by_path.claims, unplaced, sides)]
     claims = but_within(scoped, by_given, by_path, unplaced, sides)
     unsure = {*by_path.unsure, *by_given.unsure, *by_op.unsure}
-    claims = but_crossed(_but_unsure(claims, unsure), unplaced, sides)
-    claims = _but_counted(claims, by_some, sides)
+    claims = _but_counted(but_crossed(_but_unsure(claims, unsure), unplaced, sides), sides)
     tells = Tells(placed, unplaced, is_same=_settles_roots(by_given, by_path), are_paths=by_given.met < by_path.met)
     settled = contested(settled_by(claims, tells), claims, sides.is_stored)
     if len(unplaced) == len(sources) and _is_literal(by_given, sides):
@@ -93,11 +85,29 @@ def pair(
     rules = {s: rule.rule for s, rule in enumerate(renamed) if rule}
     roots = dict.fromkeys((*by_path.roots, *by_given.roots, *by_op.roots))
     shorter = but_short(but_elsewhere(by_op, by_path, unplaced, sides), by_path)
-    short = _but_counted(_but_unsure(shorter, unsure), by_some, sides)
+    short = _but_counted(_but_unsure(shorter, unsure), sides)
     settled = _but_new(filled(settled, claims, short), claims, sides)
     led = {claim.source for claim in (*claims, *short)} | {s for s, rule in enumerate(renamed) if rule is not None}
     settled = but_left(settled, led, sides)
     return Pairing(settled, rules, nameless, tuple(roots), by_path.copies)
+
+
+def _compared(
+    targets: Sequence[Entry],
+    sources: Sequence[Entry],
+    renamed: Sequence[Renamed | None],
+    automatic: Collection[str],
+    called: str,
+) -> Sides:
+    """Return both sides, and what is a number in their names: not what a person numbered on both."""
+    everyone = (name for entry in (*targets, *sources) for name in entry.paths)
+    by_hand = counted_from_zero(_words(targets)) & counted_from_zero(_words(sources))
+    words = AUTOMATIC if automatic else AUTOMATIC | SCOPES
+    own = frozenset(automatic) - by_hand
+    counted = counted_on_one_side(_layer_words(targets), _layer_words(sources)) | counted_with_gaps(
+        _names_of(targets), _names_of(sources), own - words
+    )
+    return Sides(targets, sources, renamed, words | own | uniquified(everyone), called, counted)
 
 
 def _but_new(settled: Mapping[int, Settled], claims: Sequence[Claim], sides: Sides) -> dict[int, Settled]:
@@ -179,12 +189,12 @@ def _but_unsure(claims: Sequence[Claim], unsure: Collection[int]) -> Sequence[Cl
     return [claim.opened() if claim.grade is Grade.NUMBERED and claim.target in unsure else claim for claim in claims]
 
 
-def _but_counted(claims: Sequence[Claim], bases: Collection[str], sides: Sides) -> Sequence[Claim]:
+def _but_counted(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
     """Leave undecided the numbers of layers that a person numbered on one side, or on both: they may be names."""
-    if not bases:
+    if not sides.counted:
         return claims
     ours, theirs = (
-        [any(unnumbered_word(word) in bases for word in _layer_words([entry])) for entry in side]
+        [any(unnumbered_word(word) in sides.counted for word in _layer_words([entry])) for entry in side]
         for side in (sides.targets, sides.sources)
     )
     return [

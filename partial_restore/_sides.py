@@ -14,13 +14,17 @@ from partial_restore._types import Entry
 
 @dataclass(frozen=True)
 class Sides:
-    """The entries of both sides, what rename made of the tensors, what names are numbered with, and what the model is ``called`` by a person."""
+    """The entries of both sides, what rename made of the tensors, what names are numbered with, and what the model is ``called`` by a person.
+
+    A person may have numbered the layers of the classes that are ``counted``.
+    """
 
     targets: Sequence[Entry]
     sources: Sequence[Entry]
     renamed: Sequence[Renamed | None]
     bases: Collection[str]
     called: str = ""
+    counted: Collection[str] = ()
 
     @cached_property
     def has_paths(self) -> bool:
