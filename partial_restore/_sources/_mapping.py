@@ -44,12 +44,7 @@ def _host_array(key: str, value: Any) -> np.ndarray[Any, Any]:
     try:
         array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
         tf.dtypes.as_dtype(array.dtype)
-    except (
-        TypeError,
-        ValueError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:  # PyTorch's is of a tensor that has a gradient.
+    except (TypeError, ValueError, RuntimeError) as error:  # The last is PyTorch's of a tensor that has a gradient.
         raise TypeError(f"the value of {key!r} is no array: {error}") from error
     if array.dtype.hasobject and not all(isinstance(each, str | bytes) for each in array.flat):
         raise TypeError(f"the value of {key!r} is no array of numbers or strings")
