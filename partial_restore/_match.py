@@ -24,6 +24,7 @@ from partial_restore._keys import (
 from partial_restore._left import but_left
 from partial_restore._moved import but_below_root, but_elsewhere, but_moved, is_called_so
 from partial_restore._relisted import but_renamed
+from partial_restore._renamed import but_chosen
 from partial_restore._said import Said, said_by
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Settled, Tells, completed, contested, filled, settled_by
@@ -37,14 +38,14 @@ class Pairing:
     """What the names say, by index: for each variable the candidates of the surest grade (more than one is no answer).
 
     ``rules`` are those that renamed a tensor. ``nameless`` are the tensors, by shape, that might be anyone's. ``roots`` were set aside to compare.
-    ``copies`` are tensors that repeat one for a variable, with the variable.
+    ``others`` are tensors that repeat one for a variable, or that a rule did not choose for it, with the variable.
     """
 
     settled: Mapping[int, Settled]
     rules: Mapping[int, str]
     nameless: Mapping[tuple[int, ...], Collection[int]]
     roots: tuple[str, ...]
-    copies: Mapping[int, int]
+    others: Mapping[int, int]
 
 
 def pair(
@@ -72,6 +73,7 @@ def pair(
     claims = but_within(scoped, by_given, by_path, unplaced, sides)
     unsure = {*by_path.unsure, *by_given.unsure, *by_op.unsure}
     claims = _but_counted(but_crossed(_but_unsure(claims, unsure), unplaced, sides), sides)
+    claims, not_chosen = but_chosen(claims, sides) if any(renamed) else (claims, {})
     tells = Tells(placed, unplaced, is_same=_settles_roots(by_given, by_path), are_paths=by_given.met < by_path.met)
     settled = contested(settled_by(claims, tells), claims, sides.is_stored)
     if len(unplaced) == len(sources) and _is_literal(by_given, sides):
@@ -89,7 +91,7 @@ def pair(
     settled = _but_new(filled(settled, claims, short), claims, sides)
     led = {claim.source for claim in (*claims, *short)} | {s for s, rule in enumerate(renamed) if rule is not None}
     settled = but_left(settled, led, sides)
-    return Pairing(settled, rules, nameless, tuple(roots), by_path.copies)
+    return Pairing(settled, rules, nameless, tuple(roots), {**not_chosen, **by_path.copies})
 
 
 def _compared(

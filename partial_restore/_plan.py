@@ -48,8 +48,8 @@ def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request)
     matches = doubted(decided, free)
     if request.optimizer:
         matches = _with_state(matches, sources, renamed_all, request)
-    copies = {free[s].key: ours[t].key for s, t in pairing.copies.items()}
-    skipped = tuple(_skips(sources, renamed_all, matches, copies, optimizer=request.optimizer))
+    others = {free[s].key: ours[t].key for s, t in pairing.others.items()}
+    skipped = tuple(_skips(sources, renamed_all, matches, others, optimizer=request.optimizer))
     if not request.rename:
         return Decision(matches, skipped, pairing.roots)
     near = {source.key for match in matches for source in (match.source, *match.candidates) if source is not None}
@@ -118,7 +118,9 @@ def _pair(target: Entry, t: int, sources: Sequence[Entry], pairing: Pairing) -> 
     if grade is Grade.SAID:
         rule = ", ".join(dict.fromkeys(pairing.rules[s] for s in sorted(candidates) if s in pairing.rules))
         if len(found) > 1:
-            return _several(Match(target, Outcome.COLLIDED, "rename puts them here", rule=rule), found)
+            is_of_rules = all(s in pairing.rules for s in candidates)
+            reason = "rename puts them here" if is_of_rules else "rename puts one here, and another has this name"
+            return _several(Match(target, Outcome.COLLIDED, reason, rule=rule), found)
         return Match(target, Outcome.LOADED, "renamed", found[0], rule=rule)
     if len(found) == 1 and grade in _REASONS:
         return Match(target, Outcome.LOADED, _REASONS[grade], found[0])
@@ -160,19 +162,19 @@ def _skips(
     sources: Sequence[Entry],
     renamed: Sequence[Renamed | None],
     matches: Sequence[Match],
-    copies: Mapping[str, str],
+    others: Mapping[str, str],
     *,
     optimizer: bool,
 ) -> Iterator[Skip]:
-    """Yield every tensor that no variable takes, with the reason; ``copies`` go where another one for the variable goes."""
+    """Yield every tensor that no variable takes, with the reason; ``others`` go where another one for the variable goes."""
     used = {match.source.key for match in matches if match.source and match.outcome is Outcome.LOADED}
     near: dict[str, Match] = {}
     for match in (match for match in matches if match.outcome is not Outcome.LOADED):
         for source in (match.source, *match.candidates):
             if source is not None:
                 near.setdefault(source.key, match)
-    of_copies = {match.target.key: match for match in matches if copies}
-    near |= {key: of_copies[target] for key, target in copies.items() if key not in near}
+    by_target = {match.target.key: match for match in matches if others}
+    near |= {key: by_target[target] for key, target in others.items() if key not in near}
     for source, rule in zip(sources, renamed, strict=True):
         if source.key not in used:
             yield Skip(source, _skip_reason(source, rule, near.get(source.key), optimizer=optimizer))
@@ -184,7 +186,7 @@ def _skip_reason(source: Entry, renamed: Renamed | None, match: Match | None, *,
     if renamed is not None and not renamed.names:
         return f"dropped by rename {renamed.rule}"
     if match is not None and match.outcome is Outcome.LOADED:
-        return GROUP_REASONS["copy"]
+        return f"its variable takes what is renamed by {match.rule}" if match.rule else GROUP_REASONS["copy"]
     if match is not None and match.outcome is Outcome.UNSELECTED:
         return f"its variable is {match.reason}"
     if match is not None:

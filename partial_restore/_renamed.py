@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 from partial_restore._below import Below, below, by_key
@@ -41,6 +41,47 @@ def renamed_claims(
                 )
     claims.extend(undecided_claims(below(known), below(moved), sides, kind))
     return claims, {each.entry for each in known if not spelled.isdisjoint(_rows_of(each, len(each.key)))}
+
+
+def but_chosen(claims: Sequence[Claim], sides: Sides) -> tuple[Sequence[Claim], Mapping[int, int]]:
+    """Leave out what is called as a tensor that the caller renamed, but for a root: among these the rule chose.
+
+    ``generator/`` was set aside by a rule; then nobody meant ``discriminator/``. But where something else below that root is loaded,
+    the rule contradicts what the names say. Also return the tensors that were not chosen, with their variables.
+    """
+    chosen: dict[int, set[int]] = defaultdict(set)
+    for claim in claims:
+        if claim.grade is Grade.SAID:
+            chosen[claim.target].add(claim.source)
+    others: dict[tuple[int, int], Prefix] = {}
+    for t, s in {(claim.target, claim.source) for claim in claims if claim.grade is not Grade.SAID}:
+        if (
+            len(chosen[t]) == 1
+            and (root := _root_of(t, s, sides))
+            and all(_root_of(t, each, sides) for each in chosen[t])
+        ):
+            others[t, s] = root
+    held = {
+        root
+        for root in set(others.values())
+        for claim in claims
+        if claim.grade in (Grade.NAMED, Grade.NUMBERED) and not chosen[claim.target]
+        if any(path[: len(root)] == root for path in _paths_of(claim.source, sides))
+    }
+    left = {(t, s): root for (t, s), root in others.items() if root not in held}
+    return [claim for claim in claims if (claim.target, claim.source) not in left], {s: t for t, s in left}
+
+
+def _root_of(t: int, s: int, sides: Sides) -> Prefix:
+    """Return what stands before the name of a variable in that of a tensor; nothing if that is no other one, or the same."""
+    names = [name.segments for name in (*sides.targets[t].paths, *sides.targets[t].given)]
+    roots = (path[: -len(name)] for path in _paths_of(s, sides) for name in names if path[-len(name) :] == name)
+    return min(roots, key=len, default=())
+
+
+def _paths_of(s: int, sides: Sides) -> list[Prefix]:
+    """Return where a tensor stands in the file, or what it is called if nothing else is known."""
+    return [path.segments for path in sides.sources[s].paths or sides.sources[s].given]
 
 
 def _rows_of(row: Row, depth: int) -> list[tuple[Prefix, str]]:

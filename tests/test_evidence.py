@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from entries import attribute, layer, mixed, placed, tensor, variable
-from test_plan import AMBIGUOUS, MISMATCHED, MISSING, request, told
+from test_plan import AMBIGUOUS, COLLIDED, MISMATCHED, MISSING, request, told
 
 from partial_restore._plan import decide
 from partial_restore._types import Entry, Name, Outcome, name_of
@@ -618,6 +618,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [attribute("old/depthwise_kernel"), attribute("old/bias")],
         {"rename": {"old/bias": "head/bias"}},
         {"head/kernel": MISSING, "head/bias": "old/bias"},
+    ),
+    "a rule chooses one of two models of like layers": (
+        [layer("a/w"), layer("b/w")],
+        [attribute("g/a/w"), attribute("g/b/w"), attribute("d/a/w"), attribute("d/b/w")],
+        {"rename": {"g/": ""}},
+        {"a/w": "g/a/w", "b/w": "g/b/w"},
+    ),
+    "a rule chooses a layer of two models of like layers": (
+        [attribute("a/w"), attribute("b/w")],
+        [attribute("g/a/w"), attribute("d/a/w"), attribute("d/b/w")],
+        {"rename": {"g/": ""}},
+        {"a/w": COLLIDED, "b/w": "d/b/w"},
     ),
     "the whole file meets as it stands": (
         [attribute("h/w"), attribute("new/h/w")],

@@ -484,6 +484,52 @@ def test_two_tensors_renamed_to_one_variable(tmp_path: Path) -> None:
         pr.restore_subset(target, path, rename={"b1": "b0"})
 
 
+class Adversaries(keras.Model):  # type: ignore[misc]
+    """Two models of like layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator, self.discriminator = randomized(stack(["b0", "b1"])), randomized(stack(["b0", "b1"]))
+
+    def call(self, inputs: Any) -> Any:
+        return self.generator(inputs) + self.discriminator(inputs)
+
+
+def of_adversaries(path: Path, form: str) -> tuple[Any, Any]:
+    """Return what a restore may read of two models of like layers, and the model that holds them."""
+    model = built(Adversaries())
+    if form == "weights":
+        model.save_weights(path / "x.weights.h5")
+        return str(path / "x.weights.h5"), model
+    if form == "arrays":
+        return pr.save_subset(model, path / "x.npz"), model
+    parts = tf.train.Checkpoint(generator=model.generator, discriminator=model.discriminator)
+    below = tf.train.Checkpoint(model=parts)
+    return {"parts": parts, "live": model}.get(form) or below.write(str(path / "x")), model
+
+
+@pytest.mark.parametrize("form", ["checkpoint", "parts", "live", "weights", "arrays"])
+def test_a_rename_chooses_among_models_of_like_layers(form: str, tmp_path: Path) -> None:
+    source, model = of_adversaries(tmp_path, form)
+    root = "model/" if form == "checkpoint" else ""
+    for part, other in [("generator", "discriminator"), ("discriminator", "generator")]:
+        target = randomized(stack(["b0", "b1"]))
+        report = pr.restore_subset(target, source, rename={f"{root}{part}/": ""}, strict=True)
+        assert_weights_same(target, getattr(model, part))
+        left = {skip.reason for skip in report.skipped if f"{other}/" in skip.name}
+        assert left == {f"its variable takes what is renamed by {{'{root}{part}/': ''}}"}
+
+
+@pytest.mark.parametrize("form", ["checkpoint", "live", "weights", "arrays"])
+@pytest.mark.parametrize("renamed", [["b0"], ["b0", "b1"]])
+def test_a_rename_of_some_layers_does_not_choose_for_the_others(renamed: list[str], form: str, tmp_path: Path) -> None:
+    source, _ = of_adversaries(tmp_path, form)
+    target = stack(["b0", "b1"])
+    root = "model/" if form == "checkpoint" else ""
+    with unchanged(target), pytest.raises((pr.AmbiguousError, pr.CollisionError)):
+        pr.restore_subset(target, source, rename={f"{root}generator/{layer}": layer for layer in renamed})
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [("float32", "float16"), ("float32", "bfloat16"), ("float16", "float32"), ("bfloat16", "float32")],
