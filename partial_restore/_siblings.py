@@ -48,13 +48,14 @@ def reordered(ours: Below, theirs: Below) -> set[Key]:
 
     Two of two are as many, but if something stood between them and stands behind them, then one of them is new. So is the only one of
     its class if something came or went as well. Of a class of which there are more now, or fewer, some may have come between
-    them, or gone, not both.
+    them, or gone, not both. Where a file counts each class by itself, layers with names of another class that have moved are as good.
     """
     scopes: dict[Key, list[Key]] = defaultdict(list)
     for layer in ours.places.keys() & theirs.places.keys():
         scopes[layer[:-1]].append(layer)
     nameless, uneven = _nameless(scopes, ours, theirs), _uneven(scopes, ours, theirs)
     changed = {layer[:-1] for layer in ours.places.keys() ^ theirs.places.keys()}
+    turned = _turned(scopes, ours, theirs)
     found: set[Key] = set()
     for scope, siblings in scopes.items():
         rows: dict[Key, list[Key]] = defaultdict(list)
@@ -68,6 +69,7 @@ def reordered(ours: Below, theirs: Below) -> set[Key]:
             is_moved = any(None not in (mine, yours) and mine != yours for mine, yours in behind)
             unmet = [nameless[scope]] if scope in nameless else []
             unmet += [places for other, places in uneven[scope].items() if other != row]
+            is_moved = is_moved or not turned[scope] <= {there[0][0]}
             if is_moved or not all(_are_between(places, here, there) for places in unmet):
                 found.update(layers)
     return found
@@ -139,6 +141,33 @@ def _uneven(scopes: Collection[Key], ours: Below, theirs: Below) -> Mapping[Key,
         if len(here) == len(there) and len({word for word, _ in here | there}) == 1:
             found[scope][scope] = here, there
     return found
+
+
+def _turned(scopes: Mapping[Key, Sequence[Key]], ours: Below, theirs: Below) -> Mapping[Key, set[str]]:
+    """Return by scope the rows of the file in which layers with names traded places, or some came and others went elsewhere."""
+    came, went = (_lone(scopes, side, other) for side, other in ((ours, theirs), (theirs, ours)))
+    found: dict[Key, set[str]] = defaultdict(set)
+    for scope, siblings in scopes.items():
+        kept: dict[str, list[tuple[Place, Place]]] = defaultdict(list)
+        for layer in siblings:
+            if isinstance(layer[-1], str):
+                kept[theirs.places[layer][0]].append((ours.places[layer], theirs.places[layer]))
+        for word, pairs in kept.items():
+            gone = [place for place in went[scope] if place[0] == word]
+            is_shifted = gone and any(bisect(came[scope], mine) != bisect(gone, yours) for mine, yours in pairs)
+            places = [yours for _, yours in sorted(pairs)]
+            if (is_shifted and came[scope]) or places != sorted(places):
+                found[scope].add(word)
+    return found
+
+
+def _lone(scopes: Collection[Key], side: Below, other: Below) -> Mapping[Key, Sequence[Place]]:
+    """Return by scope the places of the layers with names that the other side has not."""
+    found: dict[Key, list[Place]] = defaultdict(list)
+    for layer, place in side.places.items():
+        if isinstance(layer[-1], str) and layer[:-1] in scopes and layer not in other.places:
+            found[layer[:-1]].append(place)
+    return defaultdict(list, {scope: sorted(places) for scope, places in found.items()})
 
 
 def _are_between(unmet: _Sides, here: Sequence[Place], there: Sequence[Place]) -> bool:

@@ -40,10 +40,10 @@ def wrapped(wrapper: str, weight: str, shape: tuple[int, ...] = (2,)) -> Entry:
     return layer(f"{wrapper}/dense/{weight}", shape=shape)._replace(shown=(name_of(f"{wrapper}/layer/{weight}"),))
 
 
-def placed(text: str, place: int) -> Entry:
-    """A variable of a layer of which the place in the list of its model is known."""
+def placed(text: str, place: int, row: str = "") -> Entry:
+    """A variable of a layer of which the place in the list of its model is known, or in the row of its class."""
     name = _of_layer(text)
-    places = (("", place), *(None for _ in name.segments[1:]))
+    places = ((row, place), *(None for _ in name.segments[1:]))
     return _entry(text, (Name(name.segments, name.said, places),), (), (2,), "float32")
 
 

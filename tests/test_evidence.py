@@ -676,6 +676,39 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         dict.fromkeys(["blocks/0/w", *(f"backbone/{each}/w" for each in ("fc", "d", "blocks/0"))], AMBIGUOUS),
     ),
+    "layers with names traded places, in a file that counts each class by itself": (
+        [placed("b/v", 0), placed("dense/w", 1), placed("a/v", 2), placed("dense_1/w", 3)],
+        [
+            placed("a/v", 0, "conv"),
+            placed("b/v", 1, "conv"),
+            placed("dense/w", 0, "dense"),
+            placed("dense_1/w", 1, "dense"),
+        ],
+        {},
+        {"b/v": "b/v", "dense/w": AMBIGUOUS, "a/v": "a/v", "dense_1/w": AMBIGUOUS},
+    ),
+    "a layer with a name came, and one behind it went, in a file that counts each class by itself": (
+        [placed("new/v", 0), placed("dense/w", 1), placed("a/v", 2), placed("dense_1/w", 3)],
+        [
+            placed("a/v", 0, "conv"),
+            placed("b/v", 1, "conv"),
+            placed("dense/w", 0, "dense"),
+            placed("dense_1/w", 1, "dense"),
+        ],
+        {},
+        {"new/v": MISSING, "dense/w": AMBIGUOUS, "a/v": "a/v", "dense_1/w": AMBIGUOUS},
+    ),
+    "the last layer has another name, in a file that counts each class by itself": (
+        [placed("dense/w", 0), placed("a/v", 1), placed("dense_1/w", 2), placed("new/v", 3)],
+        [
+            placed("a/v", 0, "conv"),
+            placed("b/v", 1, "conv"),
+            placed("dense/w", 0, "dense"),
+            placed("dense_1/w", 1, "dense"),
+        ],
+        {},
+        {"dense/w": "dense/w", "a/v": "a/v", "dense_1/w": "dense_1/w", "new/v": MISSING},
+    ),
     "another layer stands among those that are numbered": (
         [placed("dense/w", 0), placed("fc/w", 1), placed("dense_1/w", 2)],
         [placed("dense/w", 0), placed("dense_1/w", 1), placed("fc/w", 2)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,10 @@ def test_backbone_loads_into_the_model_that_wraps_it(tmp_path: Path) -> None:
     assert {item.name for item in report.initialized} == {"top/kernel", "top/bias"}
 
 
+KERAS = tuple(int(part) for part in keras.__version__.split(".")[:2])
+NAMED = pytest.mark.skipif(KERAS < (3, 6), reason="this Keras writes no names beside weights")
+
+
 def body_and_head(body: str | None, *, is_inner: bool) -> Any:
     """A body of layers without names, in a model of its own or not, and a head with one."""
     layers = [Layers.Dense(5), Layers.LayerNormalization(), Layers.Dense(5)]
@@ -257,7 +262,7 @@ def body_and_head(body: str | None, *, is_inner: bool) -> Any:
     return randomized(keras.Sequential([Layers.Input([4]), *parts, Layers.Dense(2, name="head")]))
 
 
-@pytest.mark.parametrize("form", ["x.weights.h5", "x.keras", "x.h5"])
+@pytest.mark.parametrize("form", [pytest.param("x.weights.h5", marks=NAMED), "x.keras", "x.h5"])
 @pytest.mark.parametrize("body", [None, "body"])
 @pytest.mark.parametrize("was_inner", [False, True])
 def test_a_body_without_names_that_left_its_model_is_undecidable(
@@ -270,6 +275,38 @@ def test_a_body_without_names_that_left_its_model_is_undecidable(
         pr.restore_subset(target, path)
     pr.restore_subset(target, path, rename=caught.value.rename, strict=True)
     assert_same(dict(enumerate(target.get_weights())), dict(enumerate(source.get_weights())))
+
+
+def half_named(blocks: str, head: str, *, is_norm_named: bool) -> Any:
+    """Blocks of two layers, of which one has a name."""
+    inputs = outputs = keras.Input([4])
+    for block in blocks:
+        dense, norm = {"name": f"{block}_dense"}, {"name": f"{block}_norm"}
+        outputs = Layers.Dense(4, **({} if is_norm_named else dense))(outputs)
+        outputs = Layers.BatchNormalization(**(norm if is_norm_named else {}))(outputs)
+    return randomized(keras.Model(inputs, Layers.Conv1D(2, 1, name=head)(outputs[:, None])))
+
+
+@pytest.mark.parametrize("form", ["", "x.weights.h5", "x.keras", "x.h5"])
+@pytest.mark.parametrize("is_norm_named", [False, True])
+@pytest.mark.parametrize("after", ["cba", "sab", "bcd"])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_layers_without_names_are_undecidable_among_named_ones_that_moved(
+    after: str, form: str, tmp_path: Path, *, is_norm_named: bool
+) -> None:
+    source, target = (half_named(blocks, "head", is_norm_named=is_norm_named) for blocks in ("abc", after))
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, written(source, tmp_path / form))
+
+
+@pytest.mark.parametrize("form", ["", "x.weights.h5", "x.keras", "x.h5"])
+@pytest.mark.parametrize("is_norm_named", [False, True])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_layers_without_names_load_beside_a_new_head(form: str, tmp_path: Path, *, is_norm_named: bool) -> None:
+    source, target = (half_named("abc", head, is_norm_named=is_norm_named) for head in ("head", "other"))
+    report = pr.restore_subset(target, written(source, tmp_path / form))
+    assert {item.name for item in report.initialized} == {"other/kernel", "other/bias"}
+    assert_same(dict(enumerate(target.get_weights()[:-2])), dict(enumerate(source.get_weights()[:-2])))
 
 
 def convolutions() -> Any:
