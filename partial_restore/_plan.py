@@ -125,8 +125,9 @@ def _pair(target: Entry, t: int, sources: Sequence[Entry], pairing: Pairing) -> 
     if len(found) == 1 and grade in _REASONS:
         return Match(target, Outcome.LOADED, _REASONS[grade], found[0])
     if found:
-        reason = "its names lead to several tensors" if grade in _REASONS else "its name is shared, or only a number"
-        return _several(Match(target, Outcome.AMBIGUOUS, reason), found)
+        return _several(
+            Match(target, Outcome.AMBIGUOUS, _DOUBTS.get(grade, "its names lead to several tensors")), found
+        )
     nameless = pairing.nameless.get(target.shape, ())
     if nameless:
         reason = "the checkpoint has tensors of its shape without a name"
@@ -135,6 +136,10 @@ def _pair(target: Entry, t: int, sources: Sequence[Entry], pairing: Pairing) -> 
 
 
 _REASONS = {Grade.NAMED: "same name", Grade.NUMBERED: NUMBERED}
+_DOUBTS = {
+    Grade.UNDECIDED: "its name is shared, or only a number",
+    Grade.ELSEWHERE: "all of its model stands in one with another name",
+}
 
 
 def _several(match: Match, candidates: Sequence[Entry]) -> Match:

@@ -12,12 +12,16 @@ Kind = Literal["paths", "given", "ops"]
 
 
 class Grade(enum.IntEnum):
-    """How sure a name is of a tensor: a rename rule said it, it was chosen by a person, it is a number among as many."""
+    """How sure a name is of a tensor: a rename rule said it, it was chosen by a person, it is a number among as many.
+
+    Not sure is what is undecided, and what is elsewhere: all of its model stands in one of the file that has another name.
+    """
 
     SAID = 0
     NAMED = 1
     NUMBERED = 2
     UNDECIDED = 3
+    ELSEWHERE = 4
 
 
 MOST_CANDIDATES = 64

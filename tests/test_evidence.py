@@ -676,6 +676,30 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         dict.fromkeys(["blocks/0/w", *(f"backbone/{each}/w" for each in ("fc", "d", "blocks/0"))], AMBIGUOUS),
     ),
+    "an inner model has another name, and all that is in it is the same": (
+        [attribute("net_64/a/w"), attribute("net_64/b/w"), attribute("head/w")],
+        [attribute("net_32/a/w"), attribute("net_32/b/w"), attribute("head/w")],
+        {},
+        {"net_64/a/w": AMBIGUOUS, "net_64/b/w": AMBIGUOUS, "head/w": "head/w"},
+    ),
+    "an inner model has another name, and one of its layers another width": (
+        [attribute("net_64/a/w"), attribute("net_64/b/w"), attribute("head/w")],
+        [attribute("net_32/a/w"), attribute("net_32/b/w", shape=(3,)), attribute("head/w")],
+        {},
+        {"net_64/a/w": MISSING, "net_64/b/w": MISSING, "head/w": "head/w"},
+    ),
+    "one of two models of like layers came, and one went": (
+        [attribute("b/d/w"), attribute("b/e/w"), attribute("c/d/w"), attribute("c/e/w")],
+        [attribute("a/d/w"), attribute("a/e/w"), attribute("b/d/w"), attribute("b/e/w")],
+        {},
+        {"b/d/w": "b/d/w", "b/e/w": "b/e/w", "c/d/w": MISSING, "c/e/w": MISSING},
+    ),
+    "two models have other names": (
+        [attribute("x/a/w"), attribute("x/b/w"), attribute("y/c/w"), attribute("y/d/w"), attribute("head/w")],
+        [attribute("p/c/w"), attribute("p/d/w"), attribute("q/a/w"), attribute("q/b/w"), attribute("head/w")],
+        {},
+        {**dict.fromkeys(["x/a/w", "x/b/w", "y/c/w", "y/d/w"], AMBIGUOUS), "head/w": "head/w"},
+    ),
     "layers with names traded places, in a file that counts each class by itself": (
         [placed("b/v", 0), placed("dense/w", 1), placed("a/v", 2), placed("dense_1/w", 3)],
         [

@@ -277,6 +277,48 @@ def test_a_body_without_names_that_left_its_model_is_undecidable(
     assert_same(dict(enumerate(target.get_weights())), dict(enumerate(source.get_weights())))
 
 
+def backboned(names: Sequence[str], layers: Sequence[str] = ("d0", "d1")) -> Any:
+    """Models of layers with names, each in the next one, below a head."""
+    outputs = inputs = keras.Input([4])
+    for name in names:
+        within = features = keras.Input([4])
+        for layer in layers:
+            features = Layers.Dense(4, name=layer)(features)
+        outputs = keras.Model(within, features, name=name)(outputs)
+    return randomized(keras.Model(inputs, Layers.Dense(3, name="head")(outputs)))
+
+
+@pytest.mark.parametrize("form", ["", pytest.param("x.weights.h5", marks=NAMED), "x.keras", "x.h5"])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_an_inner_model_of_another_name_is_not_new(form: str, tmp_path: Path) -> None:
+    """The default name of a MobileNet tells the size of its images: of another size all of it was new, and only the head was loaded."""
+    source, target = backboned(["net_32"]), backboned(["net_64"])
+    path = written(source, tmp_path / form)
+    rename = None
+    if form:
+        with (
+            unchanged(target),
+            pytest.raises(pr.AmbiguousError, match="all of its model stands in one with another name") as caught,
+        ):
+            pr.restore_subset(target, path)
+        rename = caught.value.rename
+    pr.restore_subset(target, path, rename=rename, strict=True)
+    assert_weights_same(target, source)
+
+
+@pytest.mark.parametrize("form", ["x.weights.h5", "x.keras"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(backboned(["a", "b"]), backboned(["b", "c"])), (backboned(["a"]), backboned(["b"], ["d0", "d2"]))],
+    ids=["beside one of like layers", "of other layers"],
+)
+@NAMED
+def test_an_inner_model_of_another_name_is_new(before: Any, after: Any, form: str, tmp_path: Path) -> None:
+    report = pr.restore_subset(after, written(before, tmp_path / form))
+    new = after.layers[-2].name
+    assert {item.name.partition("/")[0] for item in report.initialized} == {new}
+
+
 def half_named(blocks: str, head: str, *, is_norm_named: bool) -> Any:
     """Blocks of two layers, of which one has a name."""
     inputs = outputs = keras.Input([4])
