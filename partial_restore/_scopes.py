@@ -25,7 +25,8 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
     """Return what is known of leaves in the blocks of a person's lists: as a name the scope of the block, then the attributes within it.
 
     A full name may have lost a layer within (``net/first/kernel``), or be that of several (Sonnet calls two layers of a block
-    ``net/first/linear/w``). What all in a block share, and no other block has, is what the block is called.
+    ``net/first/linear/w``). What all in a block share, and no other block has, is what the block is called. A layer in an attribute of one in
+    Keras' own lists is lost to the full names, too, where that calls its ``build``.
     """
     listed = [(leaf, path, i) for leaf, path in read.items() if len(path) > 2 for i in _places(nodes, path)]
     lists: dict[int, dict[int, list[_Scope]]] = defaultdict(lambda: defaultdict(list))
@@ -46,6 +47,11 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
             said = (*(False for _ in scope), *(True for _ in within), True)
             names = (Name((*scope, *within, own), said),)
         found[leaf] = Scoped(names, blocks)
+    for leaf, path in read.items():
+        if path.members and leaf not in found:
+            lost = [each for each in _labelled(nodes, path, path.members[-1]) if each[1] not in _called(nodes[leaf])]
+            if lost:
+                found[leaf] = Scoped(blocks=tuple(lost))
     return found
 
 

@@ -351,6 +351,45 @@ def test_layers_without_names_load_beside_a_new_head(form: str, tmp_path: Path, 
     assert_same(dict(enumerate(target.get_weights()[:-2])), dict(enumerate(source.get_weights()[:-2])))
 
 
+class BuildsWithin(tf_keras.layers.Layer):  # type: ignore[misc]
+    """A block that calls the ``build`` of the layer in it: the full names of variables lack that."""
+
+    def __init__(self, name: str | None, **options: Any) -> None:
+        super().__init__(**options)
+        self.inner = tf_keras.layers.Dense(4, use_bias=False, name=name)
+
+    def build(self, shape: Any) -> None:
+        self.inner.build(shape)
+
+    def call(self, inputs: Any) -> Any:
+        return self.inner(inputs)
+
+
+def that_build_within(names: Sequence[str | None]) -> Any:
+    inputs = outputs = tf_keras.Input([4])
+    for name in names:
+        outputs = BuildsWithin(name)(outputs)
+    return tf_keras.Model(inputs, outputs)
+
+
+@pytest.mark.parametrize("form", ["live", "arrays"])
+@pytest.mark.parametrize("after", ["cba", "bcd"])
+def test_layers_with_names_in_blocks_without_that_build_them(after: str, form: str, tmp_path: Path) -> None:
+    source, target, same = (that_build_within(names) for names in ("abc", after, "abc"))
+    ckpt = source if form == "live" else pr.save_subset(source, tmp_path / "x.npz")
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, ckpt)
+    pr.restore_subset(same, ckpt, strict=True)
+    np.testing.assert_array_equal(same.get_weights(), source.get_weights())
+
+
+@pytest.mark.parametrize("form", ["live", "arrays"])
+def test_layers_without_names_in_blocks_that_build_them(form: str, tmp_path: Path) -> None:
+    source, target = (that_build_within([None, "a", None]) for _ in range(2))
+    pr.restore_subset(target, source if form == "live" else pr.save_subset(source, tmp_path / "x.npz"), strict=True)
+    np.testing.assert_array_equal(target.get_weights(), source.get_weights())
+
+
 def convolutions() -> Any:
     image = features = keras.Input([9, 9, 1])
     for filters in (2, 3, 3):
