@@ -76,7 +76,7 @@ class _Walk:
         if id(layer) in self._visited:
             if members and members[-1] and group[-2] not in _LISTS:
                 self._listed_again.add(self._homes[id(layer)])
-            if members and not members[-1]:
+            if members and (not members[-1] or not _is_below(self._homes[id(layer)], group[:-2])):
                 self._further.append((self._homes[id(layer)], group, members))
             return
         self._visited[id(layer)] = layer
@@ -106,11 +106,16 @@ class _Walk:
         """Yield the layers under further attributes, those that a file has, unless it has a layer of another chosen name there.
 
         Keras stores a layer under the first attribute in which it meets it: another one may have been the first, or the only one.
+        So it does in the list of a further model, where the name is to be the same.
         """
         known = {group[:depth] for group in layout.groups for depth in range(1, len(group) + 1)}
+        called = {_called(group, layout.labels) for group in known}
         for home, group, members in [*self._further, *self._called_so(layout, known)]:
             ours, theirs = self._chosen[home], _chosen(layout.labels.get(group, ""))
-            if group in known and group[: len(home)] != home and (not ours or not theirs or ours == theirs):
+            is_there = group in known and (not ours or not theirs or ours == theirs)
+            if members[-1]:
+                is_there = bool(ours) and (*_called(group[:-1], self._labels), ours) in called
+            if is_there and not _is_below(group, home):
                 yield from self._moved(home, group, members)
 
     def _called_so(self, layout: Layout, known: set[Group]) -> Iterator[_Further]:
@@ -208,6 +213,15 @@ class _Walk:
 def _chosen(name: str) -> str:
     """Return the name of a layer, or an empty string if Keras may have made it up."""
     return "" if base_of(name) in AUTOMATIC else name
+
+
+def _called(group: Group, labels: Mapping[Group, str]) -> Group:
+    """Return a path with the names that were chosen for the layers on it."""
+    return tuple(_chosen(labels.get(group[: i + 1], "")) or segment for i, segment in enumerate(group))
+
+
+def _is_below(group: Group, home: Group) -> bool:
+    return group[: len(home)] == home
 
 
 def _below(told: Mapping[Group, T], home: Group, group: Group) -> dict[Group, T]:

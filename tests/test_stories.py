@@ -351,6 +351,47 @@ def test_layers_without_names_load_beside_a_new_head(form: str, tmp_path: Path, 
     assert_same(dict(enumerate(target.get_weights()[:-2])), dict(enumerate(source.get_weights()[:-2])))
 
 
+def towers(kit: Any, *, is_tied: bool, order: Sequence[str] = ("student", "teacher")) -> Any:
+    """Two models in attributes, whose first layer has one name, and is one layer or two."""
+
+    class Towers(kit.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            shared = kit.layers.Dense(4, name="embed")
+            for i, name in enumerate(order):
+                inputs = kit.layers.Input([4])
+                first = shared if is_tied or not i else kit.layers.Dense(4, name="embed")
+                setattr(self, name, kit.Model(inputs, kit.layers.Dense(4, name="top")(first(inputs)), name=name))
+
+        def call(self, inputs: Any) -> Any:
+            return self.student(inputs) + self.teacher(inputs)
+
+    model = Towers()
+    model(np.ones([1, 4], np.float32))
+    return model
+
+
+@pytest.mark.parametrize("kit", [pytest.param(keras, marks=NAMED), tf_keras], ids=lambda kit: kit.__name__)
+@pytest.mark.parametrize("form", ["x.weights.h5", "x.keras"])
+def test_a_layer_that_was_tied_is_undecidable(kit: Any, form: str, tmp_path: Path) -> None:
+    """Keras stores it in the model that it meets first, and the file has one in each."""
+    path = written(towers(kit, is_tied=False), tmp_path / form)
+    for order in (["student", "teacher"], ["teacher", "student"]):
+        target = towers(kit, is_tied=True, order=order)
+        with unchanged(target), pytest.raises(pr.AmbiguousError):
+            pr.restore_subset(target, path)
+
+
+@pytest.mark.parametrize("kit", [pytest.param(keras, marks=NAMED), tf_keras], ids=lambda kit: kit.__name__)
+@pytest.mark.parametrize("form", ["x.weights.h5", "x.keras"])
+def test_a_tied_layer_loads_whichever_model_was_met_first(kit: Any, form: str, tmp_path: Path) -> None:
+    source = towers(kit, is_tied=True)
+    target = towers(kit, is_tied=True, order=["teacher", "student"])
+    pr.restore_subset(target, written(source, tmp_path / form), strict=True)
+    inputs = np.ones([2, 4], np.float32)
+    np.testing.assert_array_equal(target(inputs), source(inputs))
+
+
 class BuildsWithin(tf_keras.layers.Layer):  # type: ignore[misc]
     """A block that calls the ``build`` of the layer in it: the full names of variables lack that."""
 
