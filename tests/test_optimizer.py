@@ -364,6 +364,20 @@ def test_two_optimizers_that_nothing_tells_apart_are_undecidable(tmp_path: Path)
     assert set(caught.value.names) == {f"{o}/{v}" for o in "vw" for v in ("iterations", "learning_rate")}
 
 
+@pytest.mark.parametrize("family", [keras, tf_keras], ids=lambda family: family.__name__)
+@pytest.mark.parametrize("called", ["adam", "rmsprop", "sgd"])
+def test_an_archive_of_a_model_compiled_by_the_name_of_an_optimizer(called: str, family: Any, tmp_path: Path) -> None:
+    """Keras 2 writes down the name, not what it stands for."""
+    source, target = (net(family.optimizers.Adam) for _ in range(2))
+    for model in (source, target):
+        model.compile(called, "mse")
+    step(source).save(path := str(tmp_path / "x.keras"))
+    target.optimizer.build(target.trainable_variables)
+    restored(target, path)
+    for ours, theirs in zip(everything(target), everything(source), strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
 @pytest.mark.parametrize("make", [keras.optimizers.Adam, tf_keras.optimizers.Adam, tf_keras.optimizers.legacy.Adam])
 def test_optimizer_that_is_not_built_is_an_error(make: Make, tmp_path: Path) -> None:
     path = saved(tmp_path, step(net(make)))

@@ -247,4 +247,6 @@ def _optimizer_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the configuration of the optimizer, if that of the model tells it."""
     compiled = config.get("compile_config")
     optimizer = compiled.get("optimizer") if isinstance(compiled, dict) else None
+    if isinstance(optimizer, str):  # As Keras 2 writes down `compile("adam")`: with every option as it is by default.
+        return {"class_name": optimizer, "config": {}}
     return optimizer if isinstance(optimizer, dict) else {}
