@@ -31,7 +31,11 @@ def refuse_stateless(target: Target, sources: Sequence[Entry]) -> None:
     """Refuse to restore the state of an optimizer that has none yet, though the checkpoint may have some for it, or of none."""
     states = [entry.state for entry in sources if entry.state]
     families = {state.family for state in states if state.owner is not None or not state.kind}
-    unready = [each for each in target.unready if any(f == family_of(each) or not is_known(f) for f in families)]
+    unready = [
+        f"{name} ({kind})"
+        for name, kind in target.unready.items()
+        if any(each == family_of(kind) or not is_known(each) for each in families)
+    ]
     if unready:
         raise UnbuiltError("the model", (), unready)
     if not any(entry.group == "optimizer" for entry in target.entries):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -76,7 +77,7 @@ class EagerTarget:
         held: Sequence[Held],
         automatic: Collection[str],
         stands_for: Callable[[object], Collection[str] | None],
-        unready: Sequence[str] = (),
+        unready: Mapping[str, str] = MappingProxyType({}),
         called: str = "",
     ) -> None:
         self.entries: Sequence[Entry] = [each.entry for each in held]

@@ -63,8 +63,8 @@ class UnbuiltError(RestoreError):
     def __str__(self) -> str:
         if self.optimizers:
             return (
-                f"the optimizer of {self.model} has no state yet: {', '.join(self.optimizers)}. Build it first: "
-                "model.optimizer.build(model.trainable_variables), or train one step."
+                f"{self.model} has an optimizer without state yet: {', '.join(self.optimizers)}. Build it first with the "
+                "variables that it trains, as model.optimizer.build(model.trainable_variables), or train one step."
             )
         if not self.layers:
             return f"{self.model} has no variables. Build it first: call it once on an input, or call its build(input_shape)."

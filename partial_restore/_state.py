@@ -171,7 +171,7 @@ class _Sides:
     def lack(self, target: Entry) -> str:
         """Return why there is nothing for a piece of state."""
         if not self._theirs:
-            return "no optimizer state was found in the checkpoint"
+            return "the checkpoint tells of no optimizer state"
         if not self._partners[self._homes[target.key]]:
             families = ", ".join(sorted({each.family or "unknown" for each in self._theirs}))
             return f"the checkpoint's optimizer is another one ({families})"

@@ -383,8 +383,18 @@ def test_optimizer_that_is_not_built_is_an_error(make: Make, tmp_path: Path) -> 
     path = saved(tmp_path, step(net(make)))
     with pytest.raises(pr.UnbuiltError, match=r"Adam.*Build it first") as caught:
         pr.restore_subset(net(make), path, optimizer=True)
-    assert caught.value.optimizers == ("Adam",)
+    assert caught.value.optimizers == ("optimizer (Adam)",)
     assert pr.restore_subset(net(make), path).loaded
+
+
+def test_optimizers_in_attributes_that_are_not_built_are_told_by_these(tmp_path: Path) -> None:
+    parts = tf.train.Checkpoint(model=step(net(keras.optimizers.Adam)))
+    target = tf.train.Checkpoint(
+        model=net(keras.optimizers.Adam), inner=tf.train.Checkpoint(of=keras.optimizers.Adam())
+    )
+    with pytest.raises(pr.UnbuiltError) as caught:
+        pr.restore_subset(target, parts.write(str(tmp_path / "ckpt")), optimizer=True)
+    assert caught.value.optimizers == ("inner/of (Adam)", "model/optimizer (Adam)")
 
 
 def test_model_without_an_optimizer_is_misuse() -> None:
@@ -396,7 +406,7 @@ def test_file_without_optimizer_state_gives_the_weights(tmp_path: Path) -> None:
     source = net(keras.optimizers.Adam)
     report = restored(target := step(net(keras.optimizers.Adam)), pr.save_subset(source, str(tmp_path / "part")))
     assert_same(by_layer(target), by_layer(source))
-    assert "no optimizer state was found in the checkpoint" in report["optimizer/iterations"].reason
+    assert "the checkpoint tells of no optimizer state" in report["optimizer/iterations"].reason
 
 
 def test_include_takes_the_state_along_and_exclude_leaves_it(tmp_path: Path) -> None:

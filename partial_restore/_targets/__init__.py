@@ -18,13 +18,13 @@ NAMES = Layout()
 
 
 class Target(Protocol):
-    """Something with variables, ``called`` what a person called it, if that; ``unready`` are its optimizers that have no state yet."""
+    """Something with variables, ``called`` what a person called it, if that; ``unready`` are its optimizers that have no state yet, with their classes."""
 
     session: Any
     entries: Sequence[Entry]
     automatic: Collection[str]
     called: str
-    unready: Sequence[str]
+    unready: Mapping[str, str]
     batch_bytes: int
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class GraphTarget:
     """Values to take at once. The session prepares every run (10 ms), and keeps what it prepared."""
     automatic: Collection[str] = frozenset()
     called = ""
-    unready: Sequence[str] = ()
+    unready: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, variables: Any, session: tf.compat.v1.Session) -> None:
         self.session = session

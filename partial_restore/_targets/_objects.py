@@ -37,7 +37,8 @@ def open_object(model: Any, layout: Layout) -> EagerTarget:
     bases = {_keras.automatic_base(layer) for layer in layers}
     if layout.kind == "groups":
         bases |= {snake_case(type(layer).__name__) for layer in layers}
-    unready = [_live_optimizers.class_of(thing) for thing in graph.held_by(_live_optimizers.is_unbuilt)]
+    unbuilt_optimizers = graph.held_by(_live_optimizers.is_unbuilt)
+    unready = {graph.attribute_of(thing): _live_optimizers.class_of(thing) for thing in unbuilt_optimizers}
     automatic = frozenset(base for base in bases if base)
     return EagerTarget(
         held, automatic, lambda thing: graph.keys_below(thing, held), unready, _chosen(graph.root, automatic)

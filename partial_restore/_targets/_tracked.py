@@ -104,6 +104,15 @@ class Graph:
         """Return what an object was met in."""
         return self.owners[self._places[id(holder)]]
 
+    def attribute_of(self, thing: Any) -> str:
+        """Return the attributes that lead from the root to an object."""
+        place, segments = self._places[id(thing)], list[str]()
+        while place:
+            parent = self._places[id(raw(self.owners[place]))]
+            segments.insert(0, next(segment for segment, child in self.edges[parent] if child == place))
+            place = parent
+        return "/".join(segments)
+
     def layer_names(self, held: Sequence[Held], *, keeps: Any, is_placed: bool = False) -> Mapping[int, Sequence[Name]]:
         """Return the variables' names by those of their layers, by the variables' ids."""
         leaves = {
