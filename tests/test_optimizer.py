@@ -378,6 +378,24 @@ def test_an_archive_of_a_model_compiled_by_the_name_of_an_optimizer(called: str,
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
 
 
+def test_an_archive_of_a_model_of_half_precision_compiled_by_the_name_of_an_optimizer(
+    tmp_path: Path,
+) -> None:
+    """Its optimizer is one that scales the loss, and has the one of that name."""
+    tf_keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        source, target = (net(tf_keras.optimizers.Adam) for _ in range(2))
+        for model in (source, target):
+            model.compile("adam", "mse", run_eagerly=True)
+    finally:
+        tf_keras.mixed_precision.set_global_policy("float32")
+    step(source).save(path := str(tmp_path / "x.keras"))
+    step(target)
+    restored(target, path)
+    for ours, theirs in zip(everything(target), everything(source), strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
 @pytest.mark.parametrize("make", [keras.optimizers.Adam, tf_keras.optimizers.Adam, tf_keras.optimizers.legacy.Adam])
 def test_optimizer_that_is_not_built_is_an_error(make: Make, tmp_path: Path) -> None:
     path = saved(tmp_path, step(net(make)))

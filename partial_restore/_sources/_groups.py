@@ -33,7 +33,7 @@ from partial_restore._sources._configs import members_in
 from partial_restore._sources._files import head_of, opened, size_of, stamps_of, start_of
 from partial_restore._sources._hdf5 import Array, Hdf5, text
 from partial_restore._sources._kinds import WEIGHTS
-from partial_restore._sources._trained import with_state
+from partial_restore._sources._trained import INNER, with_state
 from partial_restore._types import Entry, Layout, Name, name_of
 from partial_restore._types import Group as Part
 
@@ -248,5 +248,5 @@ def _optimizer_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
     compiled = config.get("compile_config")
     optimizer = compiled.get("optimizer") if isinstance(compiled, dict) else None
     if isinstance(optimizer, str):  # As Keras 2 writes down `compile("adam")`: with every option as it is by default.
-        return {"class_name": optimizer, "config": {}}
+        return {"class_name": optimizer, "config": {INNER: {"class_name": optimizer, "config": {}}}}
     return optimizer if isinstance(optimizer, dict) else {}

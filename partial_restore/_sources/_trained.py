@@ -13,7 +13,9 @@ from partial_restore._places import LAYERS, Group
 from partial_restore._types import Entry, State, name_of
 
 _OPTIMIZERS = ("optimizer/", "_optimizer/")
-_INNER = "inner_optimizer"
+INNER = "inner_optimizer"
+"""Where an optimizer that scales the loss keeps the one that it has."""
+
 _SHARED = "optimizers"
 """Where an optimizer keeps those to which it shares the variables out; in its own list it repeats what they keep."""
 _ONCE = ("iterations", "learning_rate")
@@ -85,7 +87,7 @@ def _stated(
             shared = State(_ONCE[i], family, called) if i < len(_ONCE) else None
             yield entry._replace(state=shared) if shared else entry._replace(group="copy")
         return
-    held = lists.get(f"{front}/{_INNER}/vars")
+    held = lists.get(f"{front}/{INNER}/vars")
     if held is not None:
         own = next((each for each in _SCALED if len(members) - len(held) == len(each)), ())
         for i, entry in enumerate(members):
@@ -104,9 +106,9 @@ def _config_at(config: Mapping[str, Any], front: str) -> Mapping[str, Any]:
     """Return the configuration of an optimizer, or of the one within it; that of one of several is not told."""
     if _SHARED in front.split("/"):
         return {}
-    for _ in range(front.count(_INNER)):
+    for _ in range(front.count(INNER)):
         inner = config.get("config")
-        held = inner.get(_INNER) if isinstance(inner, dict) else None
+        held = inner.get(INNER) if isinstance(inner, dict) else None
         config = held if isinstance(held, dict) else {}
     return config
 
