@@ -54,21 +54,18 @@ def but_chosen(claims: Sequence[Claim], sides: Sides) -> tuple[Sequence[Claim], 
         if claim.grade is Grade.SAID:
             chosen[claim.target].add(claim.source)
     others: dict[tuple[int, int], Prefix] = {}
-    for t, s in {(claim.target, claim.source) for claim in claims if claim.grade is not Grade.SAID}:
-        if (
-            len(chosen[t]) == 1
-            and (root := _root_of(t, s, sides))
-            and all(_root_of(t, each, sides) for each in chosen[t])
-        ):
+    for t, s in {(claim.target, claim.source) for claim in claims}:
+        is_other = len(chosen[t]) == 1 and s not in chosen[t]
+        if is_other and (root := _root_of(t, s, sides)) and all(_root_of(t, each, sides) for each in chosen[t]):
             others[t, s] = root
     held = {
-        root
-        for root in set(others.values())
+        path[:depth]
         for claim in claims
         if claim.grade in (Grade.NAMED, Grade.NUMBERED) and not chosen[claim.target]
-        if any(path[: len(root)] == root for path in _paths_of(claim.source, sides))
+        for path in _paths_of(claim.source, sides)
+        for depth in range(1, len(path))
     }
-    left = {(t, s): root for (t, s), root in others.items() if root not in held}
+    left = {pair for pair, root in others.items() if root not in held}
     return [claim for claim in claims if (claim.target, claim.source) not in left], {s: t for t, s in left}
 
 

@@ -679,6 +679,21 @@ def test_a_rename_chooses_among_models_of_like_layers(form: str, tmp_path: Path)
         assert left == {f"its variable takes what is renamed by {{'{root}{part}/': ''}}"}
 
 
+@pytest.mark.parametrize("form", ["live", "arrays"])
+def test_a_rename_of_a_model_with_a_layer_as_in_its_inner_one(form: str, tmp_path: Path) -> None:
+    def make() -> Any:
+        inputs = keras.Input([4])
+        inner = keras.Model(inputs, Layers.Dense(4, name="fc")(inputs), name="body")
+        outer = keras.Input([4])
+        return randomized(keras.Model(outer, Layers.Dense(4, name="fc")(inner(outer))))
+
+    source, target = make(), make()
+    part = tf.train.Checkpoint(generator=source)
+    ckpt = part if form == "live" else pr.save_subset(part, tmp_path / "x.npz")
+    pr.restore_subset(target, ckpt, rename={"generator/": ""}, strict=True)
+    assert_weights_same(target, source)
+
+
 @pytest.mark.parametrize("form", ["checkpoint", "live", "weights", "arrays"])
 @pytest.mark.parametrize("renamed", [["b0"], ["b0", "b1"]])
 def test_a_rename_of_some_layers_does_not_choose_for_the_others(renamed: list[str], form: str, tmp_path: Path) -> None:
