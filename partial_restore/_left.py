@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 
 from partial_restore._alignment import aligned, entries_of
-from partial_restore._keys import OF, Key, Prefix, is_said
+from partial_restore._keys import OF, Key, Prefix, is_chosen, is_said
 from partial_restore._roots import may_be_root, roots_before_all
 from partial_restore._rows import Row
 from partial_restore._said import rows_of
@@ -20,7 +20,7 @@ _LEAST_LAYERS = 2
 
 
 def but_left(settled: Mapping[int, Settled], led: Collection[int], sides: Sides) -> dict[int, Settled]:
-    """Leave undecided what no name leads to if all of it, on both sides, meets by numbers below other roots; and models with other names.
+    """Leave undecided what no name leads to if all of it, on both sides, meets by numbers below other roots; and layers with names that moved.
 
     The layers that stood in an inner model may stand around the named ones now, or the other way round; nothing tells
     that they are others. Tensors that are ``led`` to belong to other variables.
@@ -32,11 +32,10 @@ def but_left(settled: Mapping[int, Settled], led: Collection[int], sides: Sides)
     if not targets or not sources:
         return dict(settled)
     rows = rows_of("paths", sides, targets, sources)
-    if renamed := _renamed_models(*rows, sides):
-        return {**settled, **{t: (Grade.ELSEWHERE, (s,)) for t, s in renamed}}
+    settled = {**settled, **{t: (Grade.ELSEWHERE, (s,)) for t, s in _elsewhere(*rows, sides)}}
     ours, theirs = map(_numbered, rows)
     if any(OF in segment for row in theirs for segment in row.segments):
-        return dict(settled)  # A checkpoint lost what these are called.
+        return settled  # A checkpoint lost what these are called.
     for root in product([(), *roots_before_all(theirs)], [(), *roots_before_all(ours)]):
         found = aligned(ours, theirs, root)
         alike = {(t, s) for t, s in found.pairs if sides.are_alike(t, s)}
@@ -44,45 +43,38 @@ def but_left(settled: Mapping[int, Settled], led: Collection[int], sides: Sides)
         layers = {key[:-1] for _, _, key in found.met}
         if is_whole and not found.is_told and may_be_root(root, ours, theirs) and len(layers) >= _LEAST_LAYERS:
             return {**settled, **{t: (Grade.UNDECIDED, (s,)) for t, s in alike}}
-    return dict(settled)
+    return settled
 
 
-def _renamed_models(ours: Collection[Row], theirs: Collection[Row], sides: Sides) -> set[tuple[int, int]]:
-    """Return what meets in models with other names, of which nothing else leads to anything.
+def _elsewhere(ours: Sequence[Row], theirs: Sequence[Row], sides: Sides) -> set[tuple[int, int]]:
+    """Return what meets in layers of one name that stand elsewhere, and have it to themselves on both sides.
 
-    All of one must be in the other, in the same shapes, and its layers have names that nothing else on either side has: an inner model
-    whose default name tells the size of its images has another one for another size.
+    An inner model whose default name tells the size of its images has another one for another size; and a layer may have gone from one
+    inner model into another. All of the layer must be there, in the same shapes.
     """
-    models, others = _models(ours, sides.targets), _models(theirs, sides.sources)
-    by_names = {frozenset(found): found for found in others.values()}
-    if len(by_names) < len(others):
-        return set()  # Which of them is it?
+    here, there = _by_layer(ours, sides.targets), _by_layer(theirs, sides.sources)
     found: set[tuple[int, int]] = set()
-    for model in models.values():
-        other = by_names.get(frozenset(model), {})
-        if other and all(sides.are_alike(t, other[key]) for key, t in model.items()):
-            found.update((t, other[key]) for key, t in model.items())
+    for name in here.keys() & there.keys():
+        mine, yours = here[name], there[name]
+        if mine.keys() == yours.keys() and all(sides.are_alike(t, yours[key]) for key, t in mine.items()):
+            found.update((t, yours[key]) for key, t in mine.items())
     return found
 
 
-def _models(rows: Collection[Row], entries: Sequence[Entry]) -> Mapping[Prefix, Mapping[Key, int]]:
-    """Return what is in the models that are left whole, two layers or more, if no other entry ends in one of its names."""
-    paths = [(i, path.segments) for i, entry in enumerate(entries) for path in entry.paths]
-    ends = Counter(path[depth:] for _, path in paths for depth in range(len(path) - 1))
-    left = {row.entry for row in rows}
-    taken = {path[:depth] for i, path in paths if i not in left for depth in range(1, len(path))}
-    found: dict[Prefix, dict[Key, int]] = defaultdict(dict)
+def _by_layer(rows: Sequence[Row], entries: Sequence[Entry]) -> Mapping[str, Mapping[Key, int]]:
+    """Return what is left of layers by the names that somebody chose, if nothing else on their side is called so."""
+    found: dict[str, dict[Key, int]] = defaultdict(dict)
     for row in rows:
-        for i in range(1, len(row.key) - 1):
-            if ends[row.segments[i:]] == 1:
-                found[row.segments[:i]][row.key[i:]] = row.entry
-            else:
-                taken.add(row.segments[:i])
-    return {
-        root: model
-        for root, model in found.items()
-        if root not in taken and len({key[:-1] for key in model}) >= _LEAST_LAYERS and any(map(is_said, model))
-    }
+        around = zip(row.key[:-1], row.said, strict=False)
+        layers = [i for i, (part, is_said) in enumerate(around) if is_said is False and is_chosen(part)]
+        if layers:
+            found[row.segments[layers[-1]]][row.key[layers[-1] :]] = row.entry
+    homes: dict[str, set[Prefix]] = defaultdict(set)
+    for path in (path.segments for entry in entries for path in entry.paths):
+        for i, segment in enumerate(path):
+            if segment in found:
+                homes[segment].add(path[:i])
+    return {name: layer for name, layer in found.items() if len(homes[name]) == 1}
 
 
 def _numbered(rows: Iterable[Row]) -> list[Row]:

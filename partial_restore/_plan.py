@@ -138,7 +138,7 @@ def _pair(target: Entry, t: int, sources: Sequence[Entry], pairing: Pairing) -> 
 _REASONS = {Grade.NAMED: "same name", Grade.NUMBERED: NUMBERED}
 _DOUBTS = {
     Grade.UNDECIDED: "its name is shared, or only a number",
-    Grade.ELSEWHERE: "all of its model stands in one with another name",
+    Grade.ELSEWHERE: "the layer of its name stands elsewhere",
 }
 
 

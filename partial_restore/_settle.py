@@ -14,7 +14,7 @@ Kind = Literal["paths", "given", "ops"]
 class Grade(enum.IntEnum):
     """How sure a name is of a tensor: a rename rule said it, it was chosen by a person, it is a number among as many.
 
-    Not sure is what is undecided, and what is elsewhere: all of its model stands in one of the file that has another name.
+    Not sure is what is undecided, and what is elsewhere: the layer of its name stands at another place in the file.
     """
 
     SAID = 0

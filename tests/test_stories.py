@@ -298,7 +298,7 @@ def test_an_inner_model_of_another_name_is_not_new(form: str, tmp_path: Path) ->
     if form:
         with (
             unchanged(target),
-            pytest.raises(pr.AmbiguousError, match="all of its model stands in one with another name") as caught,
+            pytest.raises(pr.AmbiguousError, match="the layer of its name stands elsewhere") as caught,
         ):
             pr.restore_subset(target, path)
         rename = caught.value.rename
@@ -306,10 +306,48 @@ def test_an_inner_model_of_another_name_is_not_new(form: str, tmp_path: Path) ->
     assert_weights_same(target, source)
 
 
+def modular(*models: str) -> Any:
+    """Models of layers with names, one after the other, below a head; a name alone is a layer."""
+    outputs = inputs = keras.Input([4])
+    for model in models:
+        name, _, layers = model.partition(":")
+        within = features = keras.Input([4])
+        for layer in layers:
+            features = Layers.Dense(4, name=layer)(features)
+        outputs = (keras.Model(within, features, name=name) if layers else Layers.Dense(4, name=name))(outputs)
+    return randomized(keras.Model(inputs, Layers.Dense(3, name="head")(outputs)))
+
+
+@pytest.mark.parametrize("form", [pytest.param("x.weights.h5", marks=NAMED), "x.keras", "x.h5"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["body:ab", "neck:cd"], ["body:abcd"]),
+        (["body:abcd"], ["body:ab", "neck:cd"]),
+        (["body:abc", "neck:d"], ["body:ab", "neck:cd"]),
+        (["body:ab", "c"], ["body:abc"]),
+        (["body:abc"], ["body:ab", "c"]),
+        (["body:ab"], ["trunk:abc"]),
+    ],
+    ids=["merged", "split", "moved", "into", "out of", "renamed, and one more"],
+)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_a_layer_that_went_into_another_model_is_not_new(
+    before: Sequence[str], after: Sequence[str], form: str, tmp_path: Path
+) -> None:
+    source, target = modular(*before), modular(*after)
+    path = written(source, tmp_path / form)
+    with unchanged(target), pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, path)
+    report = pr.restore_subset(target, path, rename=caught.value.rename)
+    old, new = ({*"".join(each.rpartition(":")[2] for each in models)} for models in (before, after))
+    assert {item.name.split("/")[-2] for item in report.initialized} == new - old
+
+
 @pytest.mark.parametrize("form", ["x.weights.h5", "x.keras"])
 @pytest.mark.parametrize(
     ("before", "after"),
-    [(backboned(["a", "b"]), backboned(["b", "c"])), (backboned(["a"]), backboned(["b"], ["d0", "d2"]))],
+    [(backboned(["a", "b"]), backboned(["b", "c"])), (backboned(["a"]), backboned(["b"], ["e0", "e1"]))],
     ids=["beside one of like layers", "of other layers"],
 )
 @NAMED
