@@ -59,7 +59,7 @@ def _are_others(ours: Blocks, theirs: Blocks, sides: Sides) -> bool:
     called = [
         ((chosen_name(name, sides, is_target=True), times), known.get(depth, (None, 0))) for depth, name, times in ours
     ]
-    return any(mine[0] and yours[0] and mine != yours for mine, yours in called)
+    return any(mine[0] and yours[0] and all((mine[1], yours[1])) and mine != yours for mine, yours in called)
 
 
 def _retyped(claims: Sequence[Claim], sides: Sides) -> set[Prefix]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from partial_restore._keys import AUTOMATIC, may_be_automatic
@@ -25,14 +25,16 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
     """Return what is known of leaves in the blocks of a person's lists: as a name the scope of the block, then the attributes within it.
 
     A full name may have lost a layer within (``net/first/kernel``), or be that of several (Sonnet calls two layers of a block
-    ``net/first/linear/w``). What all in a block share, and no other block has, is what the block is called. A layer in an attribute of one in
-    Keras' own lists is lost to the full names, too, where that calls its ``build``.
+    ``net/first/linear/w``). What all in a block share, and no other block has, is what the block is called. A model in an attribute is lost
+    to the full names, too, and in tf_keras a layer in one whose block calls its ``build``.
     """
     listed = [(leaf, path, i) for leaf, path in read.items() if len(path) > 2 for i in _places(nodes, path)]
     lists: dict[int, dict[int, list[_Scope]]] = defaultdict(lambda: defaultdict(list))
     for leaf, path, i in listed:
         lists[_outermost(nodes, path, i)][path[i].node].append(_called(nodes[leaf])[:-1])
-    scopes = {member: scope for blocks in lists.values() for member, scope in _told(blocks).items()}
+    scopes = {
+        member: scope for blocks in lists.values() for member, scope in (_labels(nodes, blocks) | _told(blocks)).items()
+    }
     found: dict[int, Scoped] = {}
     for leaf, path, i in listed:
         names, blocks = found.get(leaf, Scoped())
@@ -48,10 +50,11 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
             names = (Name((*scope, *within, own), said),)
         found[leaf] = Scoped(names, blocks)
     for leaf, path in read.items():
-        if path.members and leaf not in found:
-            lost = [each for each in _labelled(nodes, path, path.members[-1]) if each[1] not in _called(nodes[leaf])]
-            if lost:
-                found[leaf] = Scoped(blocks=tuple(lost))
+        called, (names, blocks) = _called(nodes[leaf]), found.get(leaf, Scoped())
+        known = {depth for depth, _, _ in blocks}
+        labels = [each for each in _in_attributes(nodes, path) if each[0] not in known]
+        if blocks or any(label not in called for _, label, _ in labels):
+            found[leaf] = Scoped(names, (*blocks, *labels))
     return found
 
 
@@ -76,6 +79,18 @@ def _labelled(nodes: Sequence[Node], path: Path, i: int) -> Iterator[tuple[int, 
             yield _depth(path, j), label, 1
 
 
+def _in_attributes(nodes: Sequence[Node], path: Path) -> Iterator[tuple[int, str, int]]:
+    """Yield what the layers on a path are called that are no members of Keras' own lists, if that is known.
+
+    One is called so if it stands in such a member or in a person's list: there its place is not its name, as an attribute is.
+    """
+    last = max(path.members, default=len(path))
+    for j in range(len(path) - 1):
+        label = nodes[path[j].node].label
+        if label and j not in path.members:
+            yield _depth(path, j), label, int(j > last or (j > 0 and nodes[path[j - 1].node].is_list))
+
+
 def _depth(path: Path, i: int) -> int:
     return sum(step.segment not in TRANSPARENT for step in path[i:])
 
@@ -92,6 +107,13 @@ def _told(blocks: Mapping[int, Sequence[_Scope]]) -> dict[int, tuple[_Scope, int
         for member, scope in scopes.items()
         if not may_be_automatic(name_of(scope[-1]), AUTOMATIC)
     }
+
+
+def _labels(nodes: Sequence[Node], blocks: Collection[int]) -> dict[int, tuple[_Scope, int]]:
+    """Return what layers and models in a list are called, and how many are called so, as far as it is known."""
+    labels = {member: nodes[member].label or "" for member in blocks}
+    times = Counter(labels.values())
+    return {member: ((label,), times[label]) for member, label in labels.items() if label}
 
 
 def _called(node: Node) -> _Scope:

@@ -99,7 +99,8 @@ class State:
 
 
 Blocks = tuple[tuple[int, str, int], ...]
-"""How many segments of a path blocks in lists, and layers in these, stand before its end, what they are called, and how many in a list are called so."""
+"""How many segments of a path blocks in lists, and layers in these, stand before its end, what they are called, and how many in a list are called so.
+None is of what stands in an attribute, which is its name."""
 
 
 class Entry(NamedTuple):
