@@ -559,6 +559,43 @@ def test_layers_with_names_in_blocks_without_that_build_them(after: str, form: s
     np.testing.assert_array_equal(same.get_weights(), source.get_weights())
 
 
+RECURRENT = {
+    "lstm": lambda name: tf_keras.layers.LSTM(4, return_sequences=True, name=name),
+    "bidirectional": lambda name: tf_keras.layers.Bidirectional(
+        tf_keras.layers.GRU(4, return_sequences=True), merge_mode="sum", name=name
+    ),
+    "cells": lambda name: tf_keras.layers.RNN([tf_keras.layers.GRUCell(4)], return_sequences=True, name=name),
+}
+
+
+class BuildsRecurrent(tf_keras.layers.Layer):  # type: ignore[misc]
+    """A block that calls the ``build`` of a layer with a cell, and of another one."""
+
+    def __init__(self, which: str, name: str | None) -> None:
+        super().__init__(name="block")
+        self.first, self.second = RECURRENT[which](name), tf_keras.layers.Dense(4)
+
+    def build(self, shape: Any) -> None:
+        self.first.build(shape)
+        self.second.build(shape)
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        return self.second(self.first(inputs))
+
+
+@pytest.mark.parametrize("which", RECURRENT)
+@pytest.mark.parametrize("name", [None, "a"])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_a_layer_with_a_cell_that_a_block_builds_loads_from_hdf5(which: str, name: str | None, tmp_path: Path) -> None:
+    inputs = tf_keras.Input([3, 4])
+    source, target = (tf_keras.Model(inputs, BuildsRecurrent(which, name)(inputs)) for _ in range(2))
+    source.save_weights(path := str(tmp_path / "x.h5"))
+    pr.restore_subset(target, path, strict=True)
+    for ours, theirs in zip(target.get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("form", ["live", "arrays"])
 def test_layers_without_names_in_blocks_that_build_them(form: str, tmp_path: Path) -> None:
     source, target = (that_build_within([None, "a", None]) for _ in range(2))

@@ -134,16 +134,22 @@ def _op_name(held: Held) -> tuple[Name, ...]:
 def _old_name(held: Held, names: Sequence[Name]) -> Iterator[Name]:
     """Yield what Keras 2 calls a variable in HDF5 if its layer got another name (``layer._name``) after it was built.
 
-    So it does if the layer around it built it: then its name is that of the layer around. ``names`` are those by its layers.
+    So it does if the layer around it built it: then its name is that of the layer around, also of one with a cell. ``names`` are those by
+    its layers.
     """
     for name in _op_name(held):
+        top = next(iter(names), held.entry.paths[0])
+        is_within = top.segments[0] == name.segments[0]
         if len(name.segments) == 2 and held.owner.name != name.segments[0]:
-            top = next(iter(names), held.entry.paths[0])
-            known = (*top.places[:1], None, None) if top.places else ()
-            if top.segments[0] == name.segments[0]:
-                yield Name(name.segments, (False, True), known[:2])
-            else:
-                yield Name((top.segments[0], *name.segments), (False, False, True), known)
+            yield _placed_as(top, name.segments if is_within else (top.segments[0], *name.segments))
+        elif len(name.segments) > 2 and is_within and all(each.segments != name.segments for each in names):
+            yield _placed_as(top, name.segments)
+
+
+def _placed_as(top: Name, segments: tuple[str, ...]) -> Name:
+    """Return a name of a variable in a layer of which another name tells the place."""
+    within = len(segments) - 1
+    return Name(segments, (*(False,) * within, True), (*top.places[:1], *(None,) * within) if top.places else ())
 
 
 def _is_trained(held: Held) -> bool:
