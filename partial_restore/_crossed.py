@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from partial_restore._keys import VARIABLES
 from partial_restore._relisted import chosen_name
@@ -14,7 +15,18 @@ from partial_restore._types import Entry, Name
 _Label = tuple[tuple[str, ...], int, str]
 """What layers around a variable are called, from within, how many segments stand from the last of these on, and the variable."""
 
+_Around = Sequence[tuple[int, str]]
+"""The names around a variable, from within, with the number of segments from there on."""
+
 _Pairs = set[tuple[int, int]]
+
+
+class _Way(NamedTuple):
+    """Pairs of which both sides tell names in one way, and what those of both sides are called so."""
+
+    pairs: _Pairs
+    ours: Mapping[int, _Label]
+    theirs: Mapping[int, _Label]
 
 
 def but_crossed(claims: Sequence[Claim], unplaced: Collection[int], sides: Sides) -> Sequence[Claim]:
@@ -23,9 +35,6 @@ def but_crossed(claims: Sequence[Claim], unplaced: Collection[int], sides: Sides
     ``self.q0`` held the layer that is called as the one in ``self.q1`` now: layers have moved among attributes, or got the names of others.
     A name that stands in its attribute on both sides is not another one's. So it is with blocks whose layers are called alike.
     """
-    ours, theirs = _names_of(sides, is_target=True), _names_of(sides, is_target=False)
-    if not ours or not theirs:
-        return claims
     placed = {
         (claim.target, claim.source)
         for claim in claims
@@ -33,11 +42,12 @@ def but_crossed(claims: Sequence[Claim], unplaced: Collection[int], sides: Sides
     }
     targets: set[int] = set()
     sources: set[int] = set()
-    for count in range(1, 1 + min(max(map(len, side.values())) for side in (ours, theirs))):
-        here, there = _labels(ours, sides.targets, count), _labels(theirs, sides.sources, count)
-        for t, s in _crossed(placed, here, there, sides):
-            targets.update(t)
-            sources.update(s)
+    for ways in _by_count(placed, sides):
+        agreed = {(t, s) for way in ways for t, s in way.pairs if way.ours.get(t) == way.theirs.get(s)}
+        for way in ways:
+            for t, s in _crossed(way, agreed, sides):
+                targets.update(t)
+                sources.update(s)
     if not targets:
         return claims
     return [
@@ -48,18 +58,30 @@ def but_crossed(claims: Sequence[Claim], unplaced: Collection[int], sides: Sides
     ]
 
 
-def _crossed(
-    placed: _Pairs, ours: Mapping[int, _Label], theirs: Mapping[int, _Label], sides: Sides
-) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
-    """Yield the variables and tensors of each pair that has other names, and those that have these."""
-    agreed = {(t, s) for t, s in placed if ours.get(t) == theirs.get(s)}
-    here, there = _at(ours, {t for t, _ in agreed}), _at(theirs, {s for _, s in agreed})
-    for t, s in placed - agreed:
-        called, held = here.get(theirs.get(s), ()), there.get(ours.get(t), ())
-        depths = {2, *(label[1] for label in (ours.get(t), theirs.get(s)) if label)}
-        if (called or held) and any(
-            _is_in_attribute(path, depth) for path in sides.targets[t].paths for depth in depths
-        ):
+def _by_count(placed: _Pairs, sides: Sides) -> Iterator[list[_Way]]:
+    """Yield the pairs with so many of the innermost names: those of blocks where both sides know any, else those that were given."""
+    in_blocks = {(t, s) for t, s in placed if sides.targets[t].blocks and sides.sources[s].blocks}
+    known = []
+    for pairs, around in ((in_blocks, _names_of_blocks), (placed - in_blocks, _given_around)):
+        ours, theirs = (_chosen(sides, around, is_target=is_target) for is_target in (True, False))
+        if pairs and ours and theirs:
+            known.append((pairs, ours, theirs, min(max(map(len, side.values())) for side in (ours, theirs))))
+    for count in range(1, 1 + max((depth for *_, depth in known), default=0)):
+        yield [
+            _Way(pairs, _labels(ours, sides.targets, count), _labels(theirs, sides.sources, count))
+            for pairs, ours, theirs, _ in known
+        ]
+
+
+def _crossed(way: _Way, agreed: _Pairs, sides: Sides) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
+    """Yield the variables and tensors of each pair that has other names, and those that have these, of what agrees nowhere."""
+    here, there = _at(way.ours, {t for t, _ in agreed}), _at(way.theirs, {s for _, s in agreed})
+    for t, s in way.pairs - agreed:
+        ours, theirs = way.ours.get(t), way.theirs.get(s)
+        called, held = here.get(theirs, ()), there.get(ours, ())
+        depths = {2, *(label[1] for label in (ours, theirs) if label)}
+        paths = sides.targets[t].paths if called or held else ()
+        if any(_is_in_attribute(path, depth) for path in paths for depth in depths):
             yield [t, *called], [s, *held]
 
 
@@ -75,26 +97,26 @@ def _is_in_attribute(path: Name, depth: int) -> bool:
     )
 
 
-def _names_of(sides: Sides, *, is_target: bool) -> dict[int, list[tuple[int, str]]]:
+def _chosen(sides: Sides, names_around: Callable[[Entry], _Around], *, is_target: bool) -> dict[int, _Around]:
     """Return the names around variables that were chosen, from within, with the number of segments from there on."""
-    found: dict[int, list[tuple[int, str]]] = {}
+    found: dict[int, _Around] = {}
     for i, entry in enumerate(sides.targets if is_target else sides.sources):
-        around = ((depth, chosen_name(name, sides, is_target=is_target)) for depth, name in _names_around(entry))
+        around = ((depth, chosen_name(name, sides, is_target=is_target)) for depth, name in names_around(entry))
         if names := [(depth, name) for depth, name in around if name]:
             found[i] = names
     return found
 
 
-def _names_around(entry: Entry) -> list[tuple[int, str]]:
-    """Return the names of what is around a variable, from within, with the number of segments from there on."""
-    if entry.blocks:
-        return sorted((depth, name) for depth, name, _ in entry.blocks)
+def _names_of_blocks(entry: Entry) -> _Around:
+    """Return what a side calls all around a variable, in which its full name may lack something."""
+    return sorted((depth, name) for depth, name, _ in entry.blocks) or _given_around(entry)
+
+
+def _given_around(entry: Entry) -> _Around:
     return list(enumerate(reversed(entry.given[0].segments[:-1]), 2)) if entry.given else []
 
 
-def _labels(
-    names: Mapping[int, Sequence[tuple[int, str]]], entries: Sequence[Entry], count: int
-) -> Mapping[int, _Label]:
+def _labels(names: Mapping[int, _Around], entries: Sequence[Entry], count: int) -> Mapping[int, _Label]:
     """Return so many of the innermost names around variables, of those that have as many."""
     return {
         i: (

@@ -87,7 +87,7 @@ def _in_attributes(nodes: Sequence[Node], path: Path) -> Iterator[tuple[int, str
     last = max(path.members, default=len(path))
     for j in range(len(path) - 1):
         label = nodes[path[j].node].label
-        if label and j not in path.members:
+        if label and j not in path.members and path[j].segment not in TRANSPARENT:
             yield _depth(path, j), label, int(j > last or (j > 0 and nodes[path[j - 1].node].is_list))
 
 

@@ -559,6 +559,22 @@ def test_layers_with_names_in_blocks_without_that_build_them(after: str, form: s
     np.testing.assert_array_equal(same.get_weights(), source.get_weights())
 
 
+@pytest.mark.parametrize("kind", ["sequential", "functional"])
+@pytest.mark.parametrize("form", ["", "live", "arrays"])
+def test_a_model_beside_a_layer_that_is_called_as_the_one_in_it(kind: str, form: str, tmp_path: Path) -> None:
+    class Beside(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.left, self.right = block_of(kind, "left", "fc"), Layers.Dense(4, name="fc")
+
+        def call(self, inputs: Any) -> Any:
+            return self.right(self.left(inputs))
+
+    source, target = built(Beside()), built(Beside())
+    pr.restore_subset(target, ckpt_of(source, form, tmp_path), strict=True)
+    assert_weights_same(target, source)
+
+
 RECURRENT = {
     "lstm": lambda name: tf_keras.layers.LSTM(4, return_sequences=True, name=name),
     "bidirectional": lambda name: tf_keras.layers.Bidirectional(
