@@ -367,7 +367,7 @@ def half_named(blocks: str, head: str, *, is_norm_named: bool) -> Any:
     return randomized(keras.Model(inputs, Layers.Conv1D(2, 1, name=head)(outputs[:, None])))
 
 
-@pytest.mark.parametrize("form", ["", "x.weights.h5", "x.keras", "x.h5"])
+@pytest.mark.parametrize("form", ["", pytest.param("x.weights.h5", marks=NAMED), "x.keras", "x.h5"])
 @pytest.mark.parametrize("is_norm_named", [False, True])
 @pytest.mark.parametrize("after", ["cba", "sab", "bcd"])
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
@@ -379,7 +379,7 @@ def test_layers_without_names_are_undecidable_among_named_ones_that_moved(
         pr.restore_subset(target, written(source, tmp_path / form))
 
 
-@pytest.mark.parametrize("form", ["", "x.weights.h5", "x.keras", "x.h5"])
+@pytest.mark.parametrize("form", ["", pytest.param("x.weights.h5", marks=NAMED), "x.keras", "x.h5"])
 @pytest.mark.parametrize("is_norm_named", [False, True])
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 def test_layers_without_names_load_beside_a_new_head(form: str, tmp_path: Path, *, is_norm_named: bool) -> None:
@@ -882,7 +882,7 @@ def test_a_rename_of_a_model_with_a_layer_as_in_its_inner_one(form: str, tmp_pat
     assert_weights_same(target, source)
 
 
-@pytest.mark.parametrize("form", ["checkpoint", "live", "weights", "arrays"])
+@pytest.mark.parametrize("form", ["checkpoint", "live", pytest.param("weights", marks=NAMED), "arrays"])
 @pytest.mark.parametrize("renamed", [["b0"], ["b0", "b1"]])
 def test_a_rename_of_some_layers_does_not_choose_for_the_others(renamed: list[str], form: str, tmp_path: Path) -> None:
     source, _ = of_adversaries(tmp_path, form)
