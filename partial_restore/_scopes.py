@@ -32,17 +32,16 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
     lists: dict[int, dict[int, list[_Scope]]] = defaultdict(lambda: defaultdict(list))
     for leaf, path, i in listed:
         lists[_outermost(nodes, path, i)][path[i].node].append(_called(nodes[leaf])[:-1])
-    scopes = {
-        member: scope for blocks in lists.values() for member, scope in (_labels(nodes, blocks) | _told(blocks)).items()
-    }
+    scopes = {member: scope for blocks in lists.values() for member, scope in _told(blocks).items()}
+    labels = {member: label for blocks in lists.values() for member, label in _labels(nodes, blocks).items()}
     found: dict[int, Scoped] = {}
     for leaf, path, i in listed:
         names, blocks = found.get(leaf, Scoped())
         scope, times = scopes.get(path[i].node, ((), 0))
         if not blocks:
             blocks = tuple(_labelled(nodes, path, i))
-        if scope:
-            blocks = (*blocks, (_depth(path, i), scope[-1], times))
+        if called := (scope[-1], times) if scope else labels.get(path[i].node):
+            blocks = (*blocks, (_depth(path, i), *called))
         within = tuple(step.segment for step in path[i + 1 : -1] if step.segment not in TRANSPARENT)
         if within and times == 1:
             own = _called(nodes[leaf])[-1]
@@ -50,11 +49,11 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
             names = (Name((*scope, *within, own), said),)
         found[leaf] = Scoped(names, blocks)
     for leaf, path in read.items():
-        called, (names, blocks) = _called(nodes[leaf]), found.get(leaf, Scoped())
+        full, (names, blocks) = _called(nodes[leaf]), found.get(leaf, Scoped())
         known = {depth for depth, _, _ in blocks}
-        labels = [each for each in _in_attributes(nodes, path) if each[0] not in known]
-        if blocks or any(label not in called for _, label, _ in labels):
-            found[leaf] = Scoped(names, (*blocks, *labels))
+        around = [each for each in _in_attributes(nodes, path) if each[0] not in known]
+        if blocks or any(label not in full for _, label, _ in around):
+            found[leaf] = Scoped(names, (*blocks, *around))
     return found
 
 
@@ -109,11 +108,11 @@ def _told(blocks: Mapping[int, Sequence[_Scope]]) -> dict[int, tuple[_Scope, int
     }
 
 
-def _labels(nodes: Sequence[Node], blocks: Collection[int]) -> dict[int, tuple[_Scope, int]]:
+def _labels(nodes: Sequence[Node], blocks: Collection[int]) -> dict[int, tuple[str, int]]:
     """Return what layers and models in a list are called, and how many are called so, as far as it is known."""
-    labels = {member: nodes[member].label or "" for member in blocks}
+    labels = {member: label for member in blocks if (label := nodes[member].label)}
     times = Counter(labels.values())
-    return {member: ((label,), times[label]) for member, label in labels.items() if label}
+    return {member: (label, times[label]) for member, label in labels.items()}
 
 
 def _called(node: Node) -> _Scope:
