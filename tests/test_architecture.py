@@ -33,7 +33,7 @@ FLOORS = [
     {"_order"},
     {"_lists"},
     {"_keras", "_tensors"},
-    {"_in_place"},
+    {"_in_place", "_keras_own"},
     {"_declared"},
     {"_eager", "_deferred", "_live_optimizers", "_keras_stored"},
     {"_sources._arrays", "_sources._files", "_sources._configs"},
