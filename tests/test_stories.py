@@ -612,6 +612,28 @@ def test_a_layer_with_a_cell_that_a_block_builds_loads_from_hdf5(which: str, nam
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("which", RECURRENT)
+@pytest.mark.parametrize("name", [None, "a"])
+def test_a_block_that_builds_a_cell_in_a_subclassed_model_loads_from_hdf5(
+    which: str, name: str | None, tmp_path: Path
+) -> None:
+    class Net(tf_keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.block, self.head = BuildsRecurrent(which, name), tf_keras.layers.Dense(2, name="head")
+
+        def call(self, inputs: Any) -> Any:
+            return self.head(self.block(inputs))
+
+    source, target = Net(), Net()
+    for net in (source, target):
+        net(np.zeros([1, 3, 4]))
+    source.save_weights(path := str(tmp_path / "x.h5"))
+    pr.restore_subset(target, path, strict=True)
+    for ours, theirs in zip(target.get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("form", ["live", "arrays"])
 def test_layers_without_names_in_blocks_that_build_them(form: str, tmp_path: Path) -> None:
     source, target = (that_build_within([None, "a", None]) for _ in range(2))

@@ -139,11 +139,17 @@ def _old_name(held: Held, names: Sequence[Name]) -> Iterator[Name]:
     """
     for name in _op_name(held):
         top = next(iter(names), held.entry.paths[0])
-        is_within = top.segments[0] == name.segments[0]
-        if len(name.segments) == 2 and held.owner.name != name.segments[0]:
-            yield _placed_as(top, name.segments if is_within else (top.segments[0], *name.segments))
-        elif len(name.segments) > 2 and is_within and all(each.segments != name.segments for each in names):
-            yield _placed_as(top, name.segments)
+        segments = _below_model(name.segments, top.segments[0])
+        is_within = top.segments[0] == segments[0]
+        if len(segments) == 2 and held.owner.name != segments[0]:
+            yield _placed_as(top, segments if is_within else (top.segments[0], *segments))
+        elif len(segments) > 2 and is_within and all(each.segments != segments for each in names):
+            yield _placed_as(top, segments)
+
+
+def _below_model(segments: tuple[str, ...], layer: str) -> tuple[str, ...]:
+    """Return a name without the name of the model that begins it, which that of its layer follows."""
+    return segments[1:] if len(segments) > 2 and segments[0] != layer == segments[1] else segments
 
 
 def _placed_as(top: Name, segments: tuple[str, ...]) -> Name:
