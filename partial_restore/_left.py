@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 from partial_restore._alignment import aligned, entries_of
 from partial_restore._keys import OF, Key, Prefix, is_chosen, is_said
+from partial_restore._relisted import chosen_name
 from partial_restore._roots import may_be_root, roots_before_all
 from partial_restore._rows import Row
 from partial_restore._said import rows_of
 from partial_restore._settle import Grade, Settled
 from partial_restore._sides import Sides
-from partial_restore._types import Entry
+from partial_restore._types import Blocks, Entry, Name
 
 _LEAST_LAYERS = 2
 """One alone may have been replaced."""
+
+_Layer = tuple[str, ...]
+"""What a layer is called, and before it what is around it, as far as it tells."""
 
 
 def but_left(settled: Mapping[int, Settled], led: Collection[int], sides: Sides) -> dict[int, Settled]:
@@ -32,7 +36,11 @@ def but_left(settled: Mapping[int, Settled], led: Collection[int], sides: Sides)
     if not targets or not sources:
         return dict(settled)
     rows = rows_of("paths", sides, targets, sources)
-    settled = {**settled, **{t: (Grade.ELSEWHERE, (s,)) for t, s in _elsewhere(*rows, sides)}}
+    moved = (
+        *_met(_by_layer(rows[0], sides.targets), _by_layer(rows[1], sides.sources), sides),
+        *_met(_by_names(targets, sides, is_target=True), _by_names(sources, sides, is_target=False), sides),
+    )
+    settled = {**settled, **{t: (Grade.ELSEWHERE, (s,)) for t, s in moved}}
     ours, theirs = map(_numbered, rows)
     if any(OF in segment for row in theirs for segment in row.segments):
         return settled  # A checkpoint lost what these are called.
@@ -46,22 +54,21 @@ def but_left(settled: Mapping[int, Settled], led: Collection[int], sides: Sides)
     return settled
 
 
-def _elsewhere(ours: Sequence[Row], theirs: Sequence[Row], sides: Sides) -> set[tuple[int, int]]:
-    """Return what meets in layers of one name that stand elsewhere, and have it to themselves on both sides.
+def _met(
+    here: Mapping[_Layer, Mapping[Key, int]], there: Mapping[_Layer, Mapping[Key, int]], sides: Sides
+) -> Iterator[tuple[int, int]]:
+    """Yield what meets in layers of one name that stand elsewhere, and have it to themselves on both sides.
 
     An inner model whose default name tells the size of its images has another one for another size; and a layer may have gone from one
     inner model into another. All of the layer must be there, in the same shapes.
     """
-    here, there = _by_layer(ours, sides.targets), _by_layer(theirs, sides.sources)
-    found: set[tuple[int, int]] = set()
     for name in here.keys() & there.keys():
         mine, yours = here[name], there[name]
         if mine.keys() == yours.keys() and all(sides.are_alike(t, yours[key]) for key, t in mine.items()):
-            found.update((t, yours[key]) for key, t in mine.items())
-    return found
+            yield from ((t, yours[key]) for key, t in mine.items())
 
 
-def _by_layer(rows: Sequence[Row], entries: Sequence[Entry]) -> Mapping[str, Mapping[Key, int]]:
+def _by_layer(rows: Sequence[Row], entries: Sequence[Entry]) -> Mapping[_Layer, Mapping[Key, int]]:
     """Return what is left of layers by the names that somebody chose, if nothing else on their side is called so."""
     found: dict[str, dict[Key, int]] = defaultdict(dict)
     for row in rows:
@@ -74,7 +81,35 @@ def _by_layer(rows: Sequence[Row], entries: Sequence[Entry]) -> Mapping[str, Map
         for i, segment in enumerate(path):
             if segment in found:
                 homes[segment].add(path[:i])
-    return {name: layer for name, layer in found.items() if len(homes[name]) == 1}
+    return {(name,): layer for name, layer in found.items() if len(homes[name]) == 1}
+
+
+def _by_names(left: Collection[int], sides: Sides, *, is_target: bool) -> Mapping[_Layer, Mapping[Key, int]]:
+    """Return what is left of layers by their names and those of what is around, if nothing else on their side is called so.
+
+    A block may have kept its layers, of which those of other blocks have the names, too, in attributes that it has in a list now.
+    """
+    found: dict[_Layer, dict[Key, int]] = defaultdict(dict)
+    homes: dict[_Layer, set[Prefix]] = defaultdict(set)
+    for i, entry in enumerate(sides.targets if is_target else sides.sources):
+        for path in entry.paths[:1]:
+            around = {
+                at: chosen_name(name, sides, is_target=is_target)
+                for at, name in _names_around(path, entry.blocks).items()
+            }
+            if names := {at: name for at, name in around.items() if name}:
+                layer, below = tuple(names[at] for at in sorted(names)), max(names) + 1
+                homes[layer].add(path.segments[:below])
+                if i in left:
+                    found[layer][path.segments[below:]] = i
+    return {layer: held for layer, held in found.items() if len(homes[layer]) == 1}
+
+
+def _names_around(path: Name, blocks: Blocks) -> Mapping[int, str]:
+    """Return what layers around a variable are called, by where they stand on its path."""
+    layers = {i: path.segments[i] for i, is_said in enumerate(path.said[:-1]) if is_said is False}
+    named = layers | {len(path.segments) - depth: name for depth, name, _ in blocks}
+    return {i: name for i, name in named.items() if is_chosen(name)}
 
 
 def _numbered(rows: Iterable[Row]) -> list[Row]:

@@ -106,6 +106,13 @@ def op(text: str) -> Entry:
     return tensor(text)._replace(ops=(name_of(text, said=None),))
 
 
+def kept(text: str, *around: str) -> Entry:
+    """A variable of a layer in a block, each with a name beside it, and the layer maybe in a list: ``block/list/layer/variable``."""
+    depths = (len(text.split("/")), 2)
+    blocks = tuple((depth, name, 1) for depth, name in zip(depths, around, strict=True))
+    return mixed(text, 0)._replace(blocks=blocks)
+
+
 def block(i: int, *names: str) -> list[Entry]:
     return [attribute(f"blocks/{i}/{name}") for name in names]
 
@@ -1258,6 +1265,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [called(layer("1 of 2/fc/w"), "fc/w"), layer("out/w")],
         {},
         {"d/fc/w": AMBIGUOUS, "1 of 2/fc/w": "1 of 2/fc/w", "out/w": "out/w"},
+    ),
+    "a block has in a list now what it had in attributes, and another block has layers of the same names": (
+        [kept("x/fc/w", "x", "fc"), kept("y/all/dense/w", "y", "fc"), kept("y/all/norm/v", "y", "new")],
+        [kept("x/fc/w", "x", "fc"), kept("y/fc/w", "y", "fc"), kept("y/norm/v", "y", "norm")],
+        {},
+        {"x/fc/w": "x/fc/w", "y/all/dense/w": AMBIGUOUS, "y/all/norm/v": MISSING},
     ),
     "a model was renamed, and a new layer is called as one in it": (
         [*map(nameless, ("enc/x/w", "enc/a/w", "enc/b/w", "a/w"))],

@@ -804,6 +804,48 @@ class Aliased(keras.Model):
         return x
 
 
+class Keeps(Layers.Layer):
+    """A block that has two layers with names in attributes, in a list, or in a dict."""
+
+    def __init__(self, name: str, way: str) -> None:
+        super().__init__(name=name)
+        self.fc, self.out, self.parts = None, None, None
+        fc, out = (Layers.Dense(4, name=each) for each in ("fc", "out"))
+        if way == "attributes":
+            self.fc, self.out = fc, out
+        else:
+            self.parts = [fc, out] if way == "list" else {"first": fc, "second": out}
+
+    def call(self, x: Any) -> Any:
+        parts = self.parts.values() if isinstance(self.parts, dict) else self.parts
+        for part in parts or (self.fc, self.out):
+            x = part(x)
+        return x
+
+
+def with_blocks(way: str) -> Any:
+    keras.utils.clear_session()
+    inputs = keras.Input([4])
+    kept = Keeps("beta", way)(Keeps("alpha", "attributes")(inputs))
+    return randomized(keras.Model(inputs, Layers.Dense(2, name="head")(kept)))
+
+
+@pytest.mark.skipif(KERAS < (3, 6), reason="this Keras writes no names beside weights")
+@pytest.mark.parametrize("save", [keras_archive, weights_h5])
+@pytest.mark.parametrize(
+    "ways", [("attributes", "list"), ("list", "attributes"), ("attributes", "dict"), ("dict", "attributes")]
+)
+def test_a_block_that_keeps_its_layers_otherwise_now(ways: tuple[str, str], save: Save, tmp_path: Path) -> None:
+    before, now = map(with_blocks, ways)
+    path = save(before, tmp_path)
+    with unchanged(now), pytest.raises(pr.AmbiguousError) as raised:
+        pr.restore_subset(now, path)
+    assert len(raised.value.names) == 4
+    assert all(name.startswith("beta/") for name in raised.value.names)
+    pr.restore_subset(now, path, rename=raised.value.rename)
+    assert_weights_same(now, before)
+
+
 @pytest.mark.skipif(KERAS < (3, 6), reason="this Keras writes no names beside weights")
 @pytest.mark.parametrize("names", ["abcx", "abx"])
 @pytest.mark.parametrize(
