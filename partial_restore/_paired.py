@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from partial_restore._keys import VARIABLES, is_place
-from partial_restore._types import Entry
+from partial_restore._types import Entry, Name
 
 Pair = tuple[Entry, Entry]
 """A tensor, and the variable for which it is."""
@@ -46,7 +46,7 @@ class Likeness:
     """How much alike a variable and a tensor are called: how many segments the ends of two names have in common.
 
     First those that were given count, with the numbers that a person chose; then without any, also in other names, be it with the
-    name of the ``model`` before them; then the attributes. Numbers of ``automatic`` names tell nothing.
+    name of the ``model`` before them; then the attributes. Numbers of ``automatic`` names tell nothing, nor does a place in a list.
     """
 
     model: str = ""
@@ -55,14 +55,14 @@ class Likeness:
     def __call__(self, target: Entry, source: Entry) -> tuple[int, ...]:
         """Return what counts of two entries, first things first."""
         front = f"{self.model}/" if self.model else ""
-        ours = {front + name.text for name in (*target.shown, *target.paths, *target.given)}
-        theirs = {name.text for name in (*source.paths, *source.given, *source.ops)}
+        ours = {front + name.text for name in (*target.shown, *target.paths, *target.given) if not _is_listed(name)}
+        theirs = {name.text for name in (*source.paths, *source.given, *source.ops) if not _is_listed(name)}
         given = [(one.text, other.text) for one in target.given for other in source.given]
         attributes = [(one.text, other.text) for one in target.paths for other in source.paths]
         return (
             max((_common_end(*map(self._chosen, pair)) for pair in given), default=0),
             max((_common_end(*map(unnumbered, pair)) for pair in given), default=0),
-            max(_common_end(unnumbered(one), unnumbered(other)) for one in ours for other in theirs),
+            max((_common_end(unnumbered(one), unnumbered(other)) for one in ours for other in theirs), default=0),
             max((_common_end(*map(unnumbered, pair)) for pair in attributes), default=0),
         )
 
@@ -172,9 +172,13 @@ def unnumbered(name: str) -> str:
 
 def layer_of(entry: Entry) -> str:
     """Return what a variable is part of: a member of a list is a part of nothing else, and what has no name may be of anyone's."""
-    *layer, last = entry.called.segments
-    is_alone = last.isdecimal() and layer[-1:] != [VARIABLES] and not entry.nameless
-    return entry.name if is_alone else "/".join(layer)
+    is_alone = _is_listed(entry.called) and not entry.nameless
+    return entry.name if is_alone else "/".join(entry.called.segments[:-1])
+
+
+def _is_listed(name: Name) -> bool:
+    """Say whether a name ends with a place in a list."""
+    return name.segments[-1].isdecimal() and name.segments[-2:-1] != (VARIABLES,)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

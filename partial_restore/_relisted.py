@@ -30,6 +30,8 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
             return True
         if claim.grade is Grade.NUMBERED and _are_others(target.blocks, source.blocks, sides):
             return True
+        if places[-1:] == [path] and _are_called_otherwise(target, source):
+            return True
         owner, other = owners[0].get(claim.target), owners[1].get(claim.source)
         return owner is not None and other is not None and owner != other
 
@@ -60,6 +62,12 @@ def _are_others(ours: Blocks, theirs: Blocks, sides: Sides) -> bool:
         ((chosen_name(name, sides, is_target=True), times), known.get(depth, (None, 0))) for depth, name, times in ours
     ]
     return any(mine[0] and yours[0] and all((mine[1], yours[1])) and mine != yours for mine, yours in called)
+
+
+def _are_called_otherwise(target: Entry, source: Entry) -> bool:
+    """Say whether two variables that lists hold have names beside it, as tf_keras keeps each under its own in the layer, and other ones."""
+    ours, theirs = ({path.text for path in entry.paths if path.tells_all} for entry in (target, source))
+    return bool(ours and theirs) and ours.isdisjoint(theirs)
 
 
 def _retyped(claims: Sequence[Claim], sides: Sides) -> set[Prefix]:

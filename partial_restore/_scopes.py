@@ -48,6 +48,12 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
             said = (*(False for _ in scope), *(True for _ in within), True)
             names = (Name((*scope, *within, own), said),)
         found[leaf] = Scoped(names, blocks)
+    for leaf, (label, count, is_alone) in _listed_variables(nodes, read).items():
+        names, blocks = found.get(leaf, Scoped())
+        if count == 1 and not is_alone and not may_be_automatic(name_of("/".join(label)), AUTOMATIC):
+            segments = (*(step.segment for step in read[leaf][:-1] if step.segment not in TRANSPARENT), *label)
+            names = (*names, Name(segments, (True,) * len(segments)))
+        found[leaf] = Scoped(names, (*blocks, (1, "/".join(label), count)))
     for leaf, path in read.items():
         full, (names, blocks) = _called(nodes[leaf]), found.get(leaf, Scoped())
         known = {depth for depth, _, _ in blocks}
@@ -113,6 +119,23 @@ def _labels(nodes: Sequence[Node], blocks: Collection[int]) -> dict[int, tuple[s
     labels = {member: label for member in blocks if (label := nodes[member].label)}
     times = Counter(labels.values())
     return {member: (label, times[label]) for member, label in labels.items()}
+
+
+def _listed_variables(nodes: Sequence[Node], read: Read) -> dict[int, tuple[_Scope, int, bool]]:
+    """Return what the variables are called that a person's list holds itself, how many of it are called so, and whether there is but one.
+
+    What all of them share is the scope of what is around the list; of one alone this may be the name of its layer.
+    """
+    lists: dict[int, dict[int, _Scope]] = defaultdict(dict)
+    for leaf, path in read.items():
+        if len(path) > 1 and nodes[path[-2].node].is_list:
+            lists[path[-2].node][leaf] = _called(nodes[leaf])
+    found: dict[int, tuple[_Scope, int, bool]] = {}
+    for members in lists.values():
+        shared = len(common([full[:-1] for full in members.values()]))
+        times = Counter(members.values())
+        found |= {leaf: (full[shared:], times[full], len(members) == 1) for leaf, full in members.items()}
+    return found
 
 
 def _called(node: Node) -> _Scope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -526,6 +527,43 @@ def test_a_model_that_loses_the_names_of_its_blocks_does_not_give_them_its_own(t
     randomized(old)
     pr.restore_subset(new, tf.train.Checkpoint(model=old).write(str(tmp_path / "ckpt")))
     for mine, yours in zip(new.variables, old.variables, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), yours.numpy())
+
+
+@pytest.mark.parametrize("names", ["query key value", "extra key query", "key extra query"])
+@pytest.mark.parametrize("kind", ["module", "scoped", "sonnet", "layer"])
+@pytest.mark.parametrize("form", ["checkpoint", "subset", "live"])
+def test_variables_with_names_in_a_list_that_stand_elsewhere_now(
+    form: str, kind: str, names: str, tmp_path: Path
+) -> None:
+    class Holder(snt.Module if kind == "sonnet" else tf.Module):  # type: ignore[misc]
+        def __init__(self, names: str) -> None:
+            super().__init__(name="net")
+            self.bias = tf.Variable([0.5, 0.5, 0.5])
+            with self.name_scope if kind != "module" else contextlib.nullcontext():
+                self.params = [tf.Variable(tf.random.normal([2]), name=name) for name in names.split()]
+
+    class Layer(FAMILIES["tf_keras"].layers.Layer):  # type: ignore[misc]
+        def __init__(self, names: str) -> None:
+            super().__init__(name="net")
+            self.bias = self.add_weight("bias", [3])
+            self.params = [self.add_weight(name, [2], initializer="normal") for name in names.split()]
+
+    made = Layer if kind == "layer" else Holder
+    source, target, same = made("key value query"), made(names), made("key value query")
+    files = {"live": lambda: source, "subset": lambda: pr.save_subset(source, tmp_path / "x")}
+    path = files.get(form, lambda: tf.train.Checkpoint(source).write(str(tmp_path / "ckpt")))()
+    by_name = {name: value.numpy() for name, value in zip(("key", "value", "query"), source.params, strict=True)}
+    values = [by_name.get(name, value.numpy()) for name, value in zip(names.split(), target.params, strict=True)]
+    try:
+        pr.restore_subset(target, path)
+    except pr.AmbiguousError as refused:
+        values = values if "extra" not in names else [variable.numpy() for variable in target.params]
+        rename, left = refused.rename, [f"params/{i}" for i in range(3)]
+        pr.restore_subset(target, path, **({"rename": rename} if "extra" not in names else {"exclude": left}))
+    np.testing.assert_array_equal([variable.numpy() for variable in target.params], values)
+    pr.restore_subset(same, path, strict=True)
+    for mine, yours in zip(same.params, source.params, strict=True):
         np.testing.assert_array_equal(mine.numpy(), yours.numpy())
 
 
