@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from partial_restore._keras import automatic_base, family_of, is_layer, is_metric
 from partial_restore._keras_own import stored_variables
-from partial_restore._keys import AUTOMATIC
+from partial_restore._keys import AUTOMATIC, CONTAINER
 from partial_restore._places import Group, base_of, snake_case
 from partial_restore._types import Layout
 
@@ -45,9 +45,11 @@ class Stored:
 def stored(layer: Any, layout: Layout, *, reverse: bool, sorts: bool) -> list[Stored]:
     """Return where the layers from this one down would be stored, and where a file of a layout has them.
 
-    tf_keras goes through attributes in reverse order, and sorts what a dict adds to the layers of a model by its keys.
+    tf_keras goes through attributes in reverse order, and sorts what a dict adds to the layers of a model by its keys. Neither it nor
+    the first releases of Keras 3 go into a list in a list: what is there they find among the layers of the model alone.
     """
-    walk = _Walk(reverse=reverse, sorts=sorts)
+    nests = not reverse and any(base_of(segment) == CONTAINER for group in layout.groups for segment in group)
+    walk = _Walk(reverse=reverse, sorts=sorts, nests=nests)
     with warnings.catch_warnings():  # To look at a deprecated property is not to use it.
         warnings.simplefilter("ignore")
         walk.layer(layer, (), ())
@@ -57,9 +59,9 @@ def stored(layer: Any, layout: Layout, *, reverse: bool, sorts: bool) -> list[St
 class _Walk:
     """Goes through a layer as Keras does when it saves."""
 
-    def __init__(self, *, reverse: bool, sorts: bool) -> None:
+    def __init__(self, *, reverse: bool, sorts: bool, nests: bool) -> None:
         self.found: list[Stored] = []
-        self._reverse, self._sorts = reverse, sorts
+        self._reverse, self._sorts, self._nests = reverse, sorts, nests
         self._visited: dict[int, Any] = {}
         self._homes: dict[int, Group] = {}
         self._further: list[_Further] = []
@@ -150,10 +152,10 @@ class _Walk:
         self._visited[id(container)] = container  # Kept: a list that a property made would leave its id to another.
         times: dict[str, int] = {}
         for each in list(container.values() if isinstance(container, Mapping) else container):
-            is_list = isinstance(each, list | tuple | Mapping)
+            is_list = self._nests and isinstance(each, list | tuple | Mapping)
             if not (is_list or is_layer(each)) or (self._reverse and id(each) in self._visited):
                 continue
-            kind = "container" if is_list else snake_case(type(each).__name__)
+            kind = CONTAINER if is_list else snake_case(type(each).__name__)
             times[kind] = times.get(kind, -1) + 1
             place = (*group, f"{kind}_{times[kind]}" if times[kind] else kind)
             self._order.setdefault(place, len(self._order))

@@ -198,6 +198,62 @@ def test_blocks_in_lists_of_a_list_that_traded_places_do_not_go_by_these(
         pr.restore_subset(target, path)
 
 
+NESTED: dict[str, Callable[[list[Any]], Any]] = {
+    "lists": lambda layers: [layers[:2], layers[2:]],
+    "tuples": lambda layers: [tuple(layers[:2]), tuple(layers[2:])],
+    "lists in a dict": lambda layers: {"first": layers[:2], "second": layers[2:]},
+    "dicts": lambda layers: [{"b": layers[0], "a": layers[1]}, {"b": layers[2], "a": layers[3]}],
+}
+
+
+def members(value: Any) -> Iterator[Any]:
+    for each in value.values() if isinstance(value, dict) else value:
+        yield from members(each) if isinstance(each, list | tuple | dict) else [each]
+
+
+def in_stages(family: str, shape: str, attribute: str = "stages", head: str = "head") -> Any:
+    """A model with layers in lists of a list, under an attribute before or behind that in which Keras lists all layers."""
+    layers = FAMILIES[family].layers
+
+    class Net(FAMILIES[family].Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, dense = layers.Dense(4), [layers.Dense(4, name=f"layer_{letter}") for letter in "abcd"]
+            setattr(self, attribute, NESTED[shape](dense))
+            self.head = layers.Dense(2, name=head)
+
+        def call(self, x: Any) -> Any:
+            x = self.stem(x)
+            for layer in members(getattr(self, attribute)):
+                x = layer(x)
+            return self.head(x)
+
+    model = Net()
+    model(np.ones([1, 4], np.float32))
+    return model
+
+
+@pytest.mark.parametrize("save", [archive, weights_h5])
+@pytest.mark.parametrize("families", [("keras", "keras"), ("tf_keras", "tf_keras"), ("tf_keras", "keras")])
+@pytest.mark.parametrize("attribute", ["blocks", "stages"])
+@pytest.mark.parametrize("shape", NESTED)
+def test_layers_in_lists_of_a_list(
+    shape: str, attribute: str, families: tuple[str, str], save: Saved, tmp_path: Path
+) -> None:
+    source, target = (in_stages(family, shape, attribute) for family in families)
+    pr.restore_subset(target, save(randomized(source), tmp_path), strict=True)
+    assert contents(target) == contents(source)
+
+
+@pytest.mark.parametrize("save", [archive, weights_h5])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_head_beside_lists_of_a_list_is_replaced(family: str, save: Saved, tmp_path: Path) -> None:
+    source, target = randomized(in_stages(family, "lists")), in_stages(family, "lists", head="other")
+    pr.restore_subset(target, save(source, tmp_path), exclude="head")
+    assert contents(target)[:-2] == contents(source)[:-2]
+    assert contents(target)[-2] != contents(source)[-2]
+
+
 @pytest.mark.skipif(KERAS < (3, 6), reason="this Keras writes no names beside weights")
 @pytest.mark.parametrize("save", [archive, weights_h5])
 @pytest.mark.parametrize("name", ["encoder", None])
