@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
+from typing import NamedTuple
 
 from partial_restore._alignment import aligned, entries_of
-from partial_restore._keys import OF, Key, Prefix, is_chosen, is_said
+from partial_restore._keys import OF, VARIABLES, Key, Prefix, is_chosen, is_said
 from partial_restore._relisted import chosen_name
 from partial_restore._roots import may_be_root, roots_before_all
 from partial_restore._rows import Row
@@ -21,6 +22,16 @@ _LEAST_LAYERS = 2
 
 _Layer = tuple[str, ...]
 """What a layer is called, and before it what is around it, as far as it tells."""
+
+_Left = Mapping[_Layer, Mapping[Key, int]]
+"""What is left of layers."""
+
+
+class _Named(NamedTuple):
+    """What is left of layers by their names and those of what is around, and of those without a name by their attributes."""
+
+    named: _Left
+    in_attributes: _Left
 
 
 def but_left(settled: Mapping[int, Settled], led: Collection[int], sides: Sides) -> dict[int, Settled]:
@@ -36,9 +47,12 @@ def but_left(settled: Mapping[int, Settled], led: Collection[int], sides: Sides)
     if not targets or not sources:
         return dict(settled)
     rows = rows_of("paths", sides, targets, sources)
+    mine, yours = _by_names(targets, sides, is_target=True), _by_names(sources, sides, is_target=False)
     moved = (
         *_met(_by_layer(rows[0], sides.targets), _by_layer(rows[1], sides.sources), sides),
-        *_met(_by_names(targets, sides, is_target=True), _by_names(sources, sides, is_target=False), sides),
+        *_met(mine.named, yours.named, sides),
+        *_met(mine.named, yours.in_attributes, sides),
+        *_met(mine.in_attributes, yours.named, sides),
     )
     settled = {**settled, **{t: (Grade.ELSEWHERE, (s,)) for t, s in moved}}
     ours, theirs = map(_numbered, rows)
@@ -54,9 +68,7 @@ def but_left(settled: Mapping[int, Settled], led: Collection[int], sides: Sides)
     return settled
 
 
-def _met(
-    here: Mapping[_Layer, Mapping[Key, int]], there: Mapping[_Layer, Mapping[Key, int]], sides: Sides
-) -> Iterator[tuple[int, int]]:
+def _met(here: _Left, there: _Left, sides: Sides) -> Iterator[tuple[int, int]]:
     """Yield what meets in layers of one name that stand elsewhere, and have it to themselves on both sides.
 
     An inner model whose default name tells the size of its images has another one for another size; and a layer may have gone from one
@@ -68,7 +80,7 @@ def _met(
             yield from ((t, yours[key]) for key, t in mine.items())
 
 
-def _by_layer(rows: Sequence[Row], entries: Sequence[Entry]) -> Mapping[_Layer, Mapping[Key, int]]:
+def _by_layer(rows: Sequence[Row], entries: Sequence[Entry]) -> _Left:
     """Return what is left of layers by the names that somebody chose, if nothing else on their side is called so."""
     found: dict[str, dict[Key, int]] = defaultdict(dict)
     for row in rows:
@@ -84,25 +96,27 @@ def _by_layer(rows: Sequence[Row], entries: Sequence[Entry]) -> Mapping[_Layer, 
     return {(name,): layer for name, layer in found.items() if len(homes[name]) == 1}
 
 
-def _by_names(left: Collection[int], sides: Sides, *, is_target: bool) -> Mapping[_Layer, Mapping[Key, int]]:
-    """Return what is left of layers by their names and those of what is around, if nothing else on their side is called so.
+def _by_names(left: Collection[int], sides: Sides, *, is_target: bool) -> _Named:
+    """Return what is left of layers by what they are called, if nothing else on their side is called so.
 
-    A block may have kept its layers, of which those of other blocks have the names, too, in attributes that it has in a list now.
+    A block may have kept its layers, of which those of other blocks have the names, too, in attributes that it has in a list now. Of what
+    stands in an attribute, this may be all that is known, and is the name of the layer, if a person called it so.
     """
-    found: dict[_Layer, dict[Key, int]] = defaultdict(dict)
+    found: dict[bool, dict[_Layer, dict[Key, int]]] = {True: defaultdict(dict), False: defaultdict(dict)}
     homes: dict[_Layer, set[Prefix]] = defaultdict(set)
     for i, entry in enumerate(sides.targets if is_target else sides.sources):
         for path in entry.paths[:1]:
-            around = {
-                at: chosen_name(name, sides, is_target=is_target)
-                for at, name in _names_around(path, entry.blocks).items()
-            }
-            if names := {at: name for at, name in around.items() if name}:
+            known = _names_around(path, entry.blocks).items()
+            around = {at: name for at, each in known if (name := chosen_name(each, sides, is_target=is_target))}
+            if names := around or _attribute_around(path):
                 layer, below = tuple(names[at] for at in sorted(names)), max(names) + 1
                 homes[layer].add(path.segments[:below])
                 if i in left:
-                    found[layer][path.segments[below:]] = i
-    return {layer: held for layer, held in found.items() if len(homes[layer]) == 1}
+                    found[bool(around)][layer][path.segments[below:]] = i
+    named, in_attributes = (
+        {layer: held for layer, held in found[is_named].items() if len(homes[layer]) == 1} for is_named in (True, False)
+    )
+    return _Named(named, in_attributes)
 
 
 def _names_around(path: Name, blocks: Blocks) -> Mapping[int, str]:
@@ -110,6 +124,13 @@ def _names_around(path: Name, blocks: Blocks) -> Mapping[int, str]:
     layers = {i: path.segments[i] for i, is_said in enumerate(path.said[:-1]) if is_said is False}
     named = layers | {len(path.segments) - depth: name for depth, name, _ in blocks}
     return {i: name for i, name in named.items() if is_chosen(name)}
+
+
+def _attribute_around(path: Name) -> Mapping[int, str]:
+    """Return the attribute in which a layer stands, and where that is on the path of a variable."""
+    at = len(path.segments) - (3 if path.segments[-2:-1] == (VARIABLES,) else 2)
+    is_attribute = at >= 0 and path.said[at] is True and not path.segments[at].isdecimal()
+    return {at: path.segments[at]} if is_attribute else {}
 
 
 def _numbered(rows: Iterable[Row]) -> list[Row]:

@@ -1097,7 +1097,25 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         [attribute("a/w"), mixed("blocks/0/v/w", 2), mixed("blocks/0/v/b", 2), mixed("blocks/0/d/w", 2)],
         [attribute("model/a/w"), attribute("model/v/w"), attribute("model/v/b")],
         {},
-        {"a/w": "model/a/w"} | dict.fromkeys(["blocks/0/v/w", "blocks/0/v/b", "blocks/0/d/w"], MISSING),
+        {"a/w": "model/a/w"} | dict.fromkeys(["blocks/0/v/w", "blocks/0/v/b"], AMBIGUOUS) | {"blocks/0/d/w": MISSING},
+    ),
+    "a layer in a list is called as an attribute of the file that is gone": (
+        [attribute("a/w"), attribute("heads/0/w")._replace(blocks=((2, "b", 1),))],
+        [attribute("a/w"), attribute("b/w")],
+        {},
+        {"a/w": "a/w", "heads/0/w": AMBIGUOUS},
+    ),
+    "an attribute of the model is called as a layer in a list of the file": (
+        [attribute("a/w"), attribute("b/w")],
+        [attribute("a/w"), attribute("heads/0/w")._replace(blocks=((2, "b", 1),))],
+        {},
+        {"a/w": "a/w", "b/w": AMBIGUOUS},
+    ),
+    "an attribute of another module is called so: it is no name of the layer": (
+        [attribute("a/w"), attribute("x/b/w")],
+        [attribute("a/w"), attribute("y/b/w")],
+        {},
+        {"a/w": "a/w", "x/b/w": MISSING},
     ),
     "an array that two roots give to two variables": (
         [short("backbone/d/net/d/w", "backbone/d/d/w"), short("backbone/q/w", "backbone/q/w"), short("d/w", "d/w")],
