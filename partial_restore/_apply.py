@@ -19,7 +19,7 @@ from typing import TypeVar
 import tensorflow as tf
 
 from partial_restore._errors import CastError, PartialRestoreError
-from partial_restore._malloc import trim
+from partial_restore._malloc import resident, trim
 from partial_restore._progress import Bar
 from partial_restore._sources import Source
 from partial_restore._sources._live import LiveSource
@@ -42,6 +42,9 @@ _SMALL_BATCH = 2**20
 
 _MOST_FREED = 32 * 2**20
 """Bytes that are freed before they are given back, which takes some milliseconds."""
+
+_MOST_KEPT = 48 * 2**20
+"""Bytes that the process may have more, while it verifies, before those are given back that were freed: most are used again."""
 
 _VERIFIED_PART = 2
 """How many times smaller the batches are that are only verified: most then fit again where the last ones were freed."""
@@ -190,7 +193,12 @@ def _whole(source: Source, batches: Iterator[_Read]) -> Iterator[_Values]:
 def _verify(source: Source, batches: Sequence[_Batch], bar: Bar) -> None:
     """Find out what would fail, keeping nothing; raise one error for all values that do not fit."""
     checked = _ahead(batches, partial(_check_batch, source), bar)
-    losses = [loss for losses in checked for loss in losses]
+    losses: list[_Loss] = []
+    before = resident()
+    for found in checked:
+        losses.extend(found)
+        if resident() - before >= _MOST_KEPT:
+            trim()
     trim()
     _refuse(source, losses)
 

@@ -146,6 +146,19 @@ def test_old_values_are_given_back_where_the_c_library_would_keep_them(tmp_path:
     assert int(ran.stdout.split()[-1]) < 110, "MiB more than before, of a model of 192"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells so what a process has")
+def test_what_verifying_freed_is_given_back_when_it_has_grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 2**20 < _apply.resident() < 2**40
+    path, model = saved(tmp_path, Module(8, 4 * KIB, 100.0)), Module(8, 4 * KIB, 0.0)
+    told, trims = iter([0, 0, 60, 0, 60, 0, 0, 0, 0]), []
+    before = values(model)
+    monkeypatch.setattr(_apply, "resident", lambda: next(told) * 2**20)
+    monkeypatch.setattr(_apply, "trim", lambda: trims.append(values(model)))
+    pr.restore_subset(model, path, max_memory=4 * KIB)
+    assert trims == [before] * 3  # Twice while it verified, and once behind that.
+    assert values(model) == [100.0 + i for i in range(8)]
+
+
 def test_planning_leaves_garbage_collection_as_it_was() -> None:
     model, ckpt = {"w": tf.Variable([0.0])}, {"w": np.float32([1])}
     assert gc.isenabled()
