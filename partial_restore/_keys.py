@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from partial_restore._types import Name
 
@@ -55,6 +56,7 @@ HALVES = ("forward_", "backward_")
 """What the names of the layers in a bidirectional one begin with."""
 
 _NUMBERED = re.compile(r"(.+)_(\d+)")
+_NUMBERS = re.compile(r"_?\d+")
 _UNNAMED = re.compile(r"[Vv]ariable(_\d+)?")
 _MOST_NUMBER = 10**6
 """No class has so many layers."""
@@ -188,6 +190,16 @@ def _merged(base: str, number: int, bases: Collection[str]) -> tuple[str, int]:
 def counted_as(base: str) -> str:
     """Return the word that stands for all with which one class may be numbered."""
     return _SAME.get(base) or unprivate(base)
+
+
+@lru_cache(maxsize=1 << 16)
+def without_numbers(name: str) -> str:
+    """Return a name without numbers, wherever they stand.
+
+    >>> without_numbers("ema_dense_3_kernel"), without_numbers("w0")
+    ('ema_dense_kernel', 'w')
+    """
+    return _NUMBERS.sub("", name)
 
 
 def unprivate(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from partial_restore._keys import VARIABLES, Prefix, may_be_automatic, positions_of
+from partial_restore._keys import VARIABLES, Prefix, may_be_automatic, positions_of, without_numbers
 from partial_restore._settle import Claim, Grade
 from partial_restore._sides import Sides
 from partial_restore._types import Blocks, Entry, name_of
@@ -66,7 +66,10 @@ def _are_others(ours: Blocks, theirs: Blocks, sides: Sides) -> bool:
 
 def _are_called_otherwise(target: Entry, source: Entry) -> bool:
     """Say whether two variables that lists hold have names beside it, as tf_keras keeps each under its own in the layer, and other ones."""
-    ours, theirs = ({path.text for path in entry.paths if path.tells_all} for entry in (target, source))
+    ours, theirs = (
+        {without_numbers(path.text.rpartition("/")[2]) for path in entry.paths if path.tells_all}
+        for entry in (target, source)
+    )
     return bool(ours and theirs) and ours.isdisjoint(theirs)
 
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from partial_restore._keys import AUTOMATIC, may_be_automatic
+from partial_restore._keys import AUTOMATIC, may_be_automatic, without_numbers
 from partial_restore._labels import Read, common
 from partial_restore._nodes import TRANSPARENT, Node, Path
 from partial_restore._types import Blocks, Name, name_of
@@ -48,12 +48,15 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
             said = (*(False for _ in scope), *(True for _ in within), True)
             names = (Name((*scope, *within, own), said),)
         found[leaf] = Scoped(names, blocks)
-    for leaf, (label, count, is_alone) in _listed_variables(nodes, read).items():
+    for leaf, variable in _listed_variables(nodes, read).items():
         names, blocks = found.get(leaf, Scoped())
-        if count == 1 and not is_alone and not may_be_automatic(name_of("/".join(label)), AUTOMATIC):
-            segments = (*(step.segment for step in read[leaf][:-1] if step.segment not in TRANSPARENT), *label)
+        if variable.is_told and not may_be_automatic(name_of(variable.label), AUTOMATIC):
+            segments = (
+                *(step.segment for step in read[leaf][:-1] if step.segment not in TRANSPARENT),
+                *variable.called,
+            )
             names = (*names, Name(segments, (True,) * len(segments)))
-        found[leaf] = Scoped(names, (*blocks, (1, "/".join(label), count)))
+        found[leaf] = Scoped(names, (*blocks, (1, variable.label, variable.times)))
     for leaf, path in read.items():
         full, (names, blocks) = _called(nodes[leaf]), found.get(leaf, Scoped())
         known = {depth for depth, _, _ in blocks}
@@ -121,20 +124,37 @@ def _labels(nodes: Sequence[Node], blocks: Collection[int]) -> dict[int, tuple[s
     return {member: (label, times[label]) for member, label in labels.items()}
 
 
-def _listed_variables(nodes: Sequence[Node], read: Read) -> dict[int, tuple[_Scope, int, bool]]:
-    """Return what the variables are called that a person's list holds itself, how many of it are called so, and whether there is but one.
+class _Listed(NamedTuple):
+    """A variable that a person's list holds itself: what it is called, also without numbers, how many are called so, of how many in the list."""
 
-    What all of them share is the scope of what is around the list; of one alone this may be the name of its layer.
+    called: _Scope
+    label: str
+    times: int
+    total: int
+
+    @property
+    def is_told(self) -> bool:
+        """Say whether its name tells it from the others, and no number does."""
+        return self.times == 1 < self.total and self.label == "/".join(self.called)
+
+
+def _listed_variables(nodes: Sequence[Node], read: Read) -> dict[int, _Listed]:
+    """Return what the variables are called that a person's list holds itself.
+
+    What all of them share is the scope of what is around the list; of one alone this may be the name of its layer. Numbers in a name
+    are those of places, or of what Keras made up.
     """
     lists: dict[int, dict[int, _Scope]] = defaultdict(dict)
     for leaf, path in read.items():
         if len(path) > 1 and nodes[path[-2].node].is_list:
             lists[path[-2].node][leaf] = _called(nodes[leaf])
-    found: dict[int, tuple[_Scope, int, bool]] = {}
+    found: dict[int, _Listed] = {}
     for members in lists.values():
         shared = len(common([full[:-1] for full in members.values()]))
-        times = Counter(members.values())
-        found |= {leaf: (full[shared:], times[full], len(members) == 1) for leaf, full in members.items()}
+        called = {leaf: full[shared:] for leaf, full in members.items()}
+        labels = {leaf: without_numbers("/".join(each)) for leaf, each in called.items()}
+        times = Counter(labels.values())
+        found |= {leaf: _Listed(called[leaf], each, times[each], len(labels)) for leaf, each in labels.items()}
     return found
 
 

@@ -530,6 +530,31 @@ def test_a_model_that_loses_the_names_of_its_blocks_does_not_give_them_its_own(t
         np.testing.assert_array_equal(mine.numpy(), yours.numpy())
 
 
+def listing(kind: str, names: str) -> Any:
+    """What holds variables of these names in a list."""
+    layer: Any = FAMILIES["tf_keras"].layers.Layer
+
+    class Module(tf.Module):
+        def __init__(self) -> None:
+            super().__init__(name="net")
+            self.bias = tf.Variable([0.5, 0.5, 0.5])
+            self.params = [tf.Variable(tf.random.normal([2]), name=name) for name in names.split()]
+
+        def set(self, values: Any) -> None:
+            for variable, value in zip(self.params, values, strict=True):
+                variable.assign(value)
+
+    class Layer(layer):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(name="net")
+            self.bias = self.add_weight("bias", [3])
+            self.params = [self.add_weight(name, [2], initializer="normal") for name in names.split()]
+
+        set = Module.set
+
+    return Layer() if kind == "layer" else Module()
+
+
 @pytest.mark.parametrize("names", ["query key value", "extra key query", "key extra query"])
 @pytest.mark.parametrize("kind", ["module", "scoped", "sonnet", "layer"])
 @pytest.mark.parametrize("form", ["checkpoint", "subset", "live"])
@@ -565,6 +590,42 @@ def test_variables_with_names_in_a_list_that_stand_elsewhere_now(
     pr.restore_subset(same, path, strict=True)
     for mine, yours in zip(same.params, source.params, strict=True):
         np.testing.assert_array_equal(mine.numpy(), yours.numpy())
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("ema_dense_kernel ema_dense_1_kernel", "ema_dense_3_kernel ema_dense_4_kernel"),
+        ("kernel kernel_1", "kernel_3 kernel_4"),
+        ("dense/w dense_1/w", "dense_3/w dense_4/w"),
+        ("net/a net/b", "gen/a gen/b"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["module", "layer"])
+def test_numbers_and_scopes_in_names_of_variables_in_a_list(kind: str, before: str, now: str, tmp_path: Path) -> None:
+    source, target = (listing(kind, names) for names in (before, now))
+    for ckpt in (
+        tf.train.Checkpoint(source).write(str(tmp_path / "c")),
+        pr.save_subset(source, tmp_path / "s"),
+        source,
+    ):
+        target.set([[0.0, 0.0]] * 2)
+        pr.restore_subset(target, ckpt, strict=True)
+        np.testing.assert_array_equal(target.params, source.params)
+
+
+@pytest.mark.parametrize("names", ["w_0 w_1 w_2 w_3", "w_0 w_1"])
+def test_numbers_in_names_of_variables_in_a_list_are_places(names: str, tmp_path: Path) -> None:
+    source, target = listing("module", "w_0 w_1 w_2"), listing("module", names)
+    for ckpt in (
+        tf.train.Checkpoint(source).write(str(tmp_path / "c")),
+        pr.save_subset(source, tmp_path / "s"),
+        source,
+    ):
+        before = [variable.numpy() for variable in target.params]
+        with pytest.raises(pr.AmbiguousError):
+            pr.restore_subset(target, ckpt)
+        np.testing.assert_array_equal(target.params, before)
 
 
 def test_a_mapping_of_variables_has_names_as_keys() -> None:
