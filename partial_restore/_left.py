@@ -100,15 +100,18 @@ def _by_names(left: Collection[int], sides: Sides, *, is_target: bool) -> _Named
     """Return what is left of layers by what they are called, if nothing else on their side is called so.
 
     A block may have kept its layers, of which those of other blocks have the names, too, in attributes that it has in a list now. Of what
-    stands in an attribute, this may be all that is known, and is the name of the layer, if a person called it so.
+    stands in an attribute, this may be all that is known, and is the name of the layer, if a person called it so: not of what is gone
+    with all that was around it.
     """
     found: dict[bool, dict[_Layer, dict[Key, int]]] = {True: defaultdict(dict), False: defaultdict(dict)}
     homes: dict[_Layer, set[Prefix]] = defaultdict(set)
-    for i, entry in enumerate(sides.targets if is_target else sides.sources):
+    entries = sides.targets if is_target else sides.sources
+    kept = _around(entry for i, entry in enumerate(entries) if i not in left)
+    for i, entry in enumerate(entries):
         for path in entry.paths[:1]:
             known = _names_around(path, entry.blocks).items()
             around = {at: name for at, each in known if (name := chosen_name(each, sides, is_target=is_target))}
-            if names := around or _attribute_around(path):
+            if names := around or _attribute_around(path, kept):
                 layer, below = tuple(names[at] for at in sorted(names)), max(names) + 1
                 homes[layer].add(path.segments[:below])
                 if i in left:
@@ -126,11 +129,17 @@ def _names_around(path: Name, blocks: Blocks) -> Mapping[int, str]:
     return {i: name for i, name in named.items() if is_chosen(name)}
 
 
-def _attribute_around(path: Name) -> Mapping[int, str]:
-    """Return the attribute in which a layer stands, and where that is on the path of a variable."""
+def _around(entries: Iterable[Entry]) -> set[Prefix]:
+    """Return the beginnings of paths, and that of all."""
+    paths = (entry.paths[0].segments for entry in entries if entry.paths)
+    return {(), *(path[:i] for path in paths for i in range(1, len(path)))}
+
+
+def _attribute_around(path: Name, kept: Collection[Prefix]) -> Mapping[int, str]:
+    """Return the attribute in which a layer stands, and where that is on the path of a variable, if something is kept of what is around."""
     at = len(path.segments) - (3 if path.segments[-2:-1] == (VARIABLES,) else 2)
     is_attribute = at >= 0 and path.said[at] is True and not path.segments[at].isdecimal()
-    return {at: path.segments[at]} if is_attribute else {}
+    return {at: path.segments[at]} if is_attribute and path.segments[:at] in kept else {}
 
 
 def _numbered(rows: Iterable[Row]) -> list[Row]:

@@ -1111,6 +1111,18 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"a/w": "a/w", "b/w": AMBIGUOUS},
     ),
+    "a layer in a list is called as an attribute of a block that is gone": (
+        [attribute("a/w"), attribute("heads/0/w")._replace(blocks=((2, "b", 1),))],
+        [attribute("a/w"), attribute("c/b/w"), attribute("c/d/w")],
+        {},
+        {"a/w": "a/w", "heads/0/w": MISSING},
+    ),
+    "a layer in a list is called as an attribute that is gone of a block": (
+        [attribute("c/d/w"), attribute("heads/0/w")._replace(blocks=((2, "b", 1),))],
+        [attribute("c/d/w"), attribute("c/b/w")],
+        {},
+        {"c/d/w": "c/d/w", "heads/0/w": AMBIGUOUS},
+    ),
     "an attribute of another module is called so: it is no name of the layer": (
         [attribute("a/w"), attribute("x/b/w")],
         [attribute("a/w"), attribute("y/b/w")],
