@@ -135,7 +135,7 @@ class _Listed(NamedTuple):
     @property
     def is_told(self) -> bool:
         """Say whether its name tells it from the others, and no number does."""
-        return self.times == 1 < self.total and self.label == "/".join(self.called)
+        return self.times == 1 < self.total and "" != self.label == "/".join(self.called)
 
 
 def _listed_variables(nodes: Sequence[Node], read: Read) -> dict[int, _Listed]:

@@ -156,6 +156,27 @@ def test_blocks_of_a_list_are_called_by_their_scopes(full_names: list[tuple[str,
     assert [names[0] if names else "" for names in scoped(*full_names)] == expected
 
 
+@pytest.mark.parametrize(
+    ("full_names", "expected", "labels"),
+    [
+        (["net/key", "net/query"], ["params/key", "params/query"], [("key", 1), ("query", 1)]),
+        (["enc/w", "dec/w"], ["params/enc/w", "params/dec/w"], [("enc/w", 1), ("dec/w", 1)]),
+        (["net/w", "net/w"], ["", ""], [("w", 2), ("w", 2)]),
+        (["w_0", "w_1", "b"], ["", "", "params/b"], [("w", 2), ("w", 2), ("b", 1)]),  # Numbers are places.
+        (["ema_dense_3_kernel", "b"], ["", "params/b"], [("ema_dense_kernel", 1), ("b", 1)]),
+        (["", "b"], ["", "params/b"], [("", 1), ("b", 1)]),  # It has no name.
+        (["Variable", "b"], ["", "params/b"], [("Variable", 1), ("b", 1)]),
+        (["dec/w"], [""], [("w", 1)]),  # Of one alone the scope may be its own, or that of the list.
+    ],
+)
+def test_variables_that_a_list_holds_are_called_by_their_names(
+    full_names: list[str], expected: list[str], labels: list[tuple[str, int]]
+) -> None:
+    found = Graph({f"params/{i}": name for i, name in enumerate(full_names)}).found().values()
+    assert [names.scoped[0].text if names.scoped else "" for names in found] == expected
+    assert [names.blocks for names in found] == [((1, *label),) for label in labels]
+
+
 def test_the_real_name_of_a_layer_is_shown_and_what_a_file_would_tell_is_kept() -> None:
     names = Graph(
         {"_operations/1/_operations/1/_kernel": "a/kernel"},
