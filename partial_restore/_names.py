@@ -24,6 +24,7 @@ from partial_restore._nodes import (
     is_hidden,
     is_optimizer,
     optimizer_state,
+    overwritten,
     paths_of,
 )
 from partial_restore._optimizers import kind_of
@@ -59,7 +60,10 @@ def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int], *, unnamed: boo
     """
     optimizers = {i for i, node in enumerate(nodes) if is_optimizer(node)}
     slots = {state: (owner, slot) for node in nodes for owner, slot, state in node.slots}
-    open_paths = paths_of(nodes, lambda i, segment: i not in optimizers and not is_hidden(nodes[i], segment))
+    last = overwritten(nodes)
+    open_paths = paths_of(
+        nodes, lambda i, segment: i not in optimizers and not is_hidden(nodes[i], segment) and (i, segment) not in last
+    )
     is_complete = all(leaf in open_paths for leaf in leaves)
     all_paths = {} if is_complete else paths_of(nodes, lambda *_: True)
     state = (optimizer_state(nodes, optimizers) | slots.keys()) - open_paths.keys()

@@ -90,6 +90,30 @@ def is_hidden(node: Node, segment: str) -> bool:
     )
 
 
+def overwritten(nodes: Sequence[Node]) -> set[tuple[int, str]]:
+    """Return the nodes and names under which tf_keras tracks the last of several weights of a layer that are all called so.
+
+    It tracks every weight under its name, beside the attribute in which a person keeps it. Here the attributes tell, and that name nothing.
+    """
+    found: set[tuple[int, str]] = set()
+    for i, node in enumerate(nodes):
+        called: dict[str, set[int]] = defaultdict(set)
+        for _, child in node.children:
+            if full_name := nodes[child].full_name:
+                called[full_name.rpartition("/")[2]].add(child)
+        found.update(
+            (i, segment)
+            for segment, child in node.children
+            if len(called.get(segment, ())) > 1 and _is_elsewhere(node, segment, child)
+        )
+    return found
+
+
+def _is_elsewhere(node: Node, segment: str, child: int) -> bool:
+    """Say whether another attribute leads to a child, too."""
+    return any(other == child and name != segment for name, other in node.children)
+
+
 def paths_of(nodes: Sequence[Node], follow: Callable[[int, str], bool]) -> dict[int, list[Path]]:
     """Return up to `MOST_PATHS` simple paths from the root to every node that can be reached, shortest first."""
     found: dict[int, list[Path]] = defaultdict(list)

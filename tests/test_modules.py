@@ -628,6 +628,32 @@ def test_numbers_in_names_of_variables_in_a_list_are_places(names: str, tmp_path
         np.testing.assert_array_equal(target.params, before)
 
 
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [("q", "q v"), ("q k", "q k v"), ("q k", "v q k"), ("q k v", "q k"), ("q k", "q x"), ("q k", "q k v o")],
+)
+@pytest.mark.parametrize("form", ["checkpoint", "subset", "live"])
+def test_weights_of_a_layer_that_are_called_alike_are_known_by_their_attributes(
+    form: str, before: str, now: str, tmp_path: Path
+) -> None:
+    """tf_keras tracks the last one under the name as well."""
+
+    class Layer(FAMILIES["tf_keras"].layers.Layer):  # type: ignore[misc]
+        def __init__(self, names: str) -> None:
+            super().__init__(name="net")
+            for name in names.split():
+                setattr(self, name, self.add_weight("w", [2], initializer="normal"))
+
+    source, target = Layer(before), Layer(now)
+    files = {"live": lambda: source, "subset": lambda: pr.save_subset(source, tmp_path / "x")}
+    path = files.get(form, lambda: tf.train.Checkpoint(source).write(str(tmp_path / "ckpt")))()
+    expected = {name: getattr(source if name in before else target, name).numpy() for name in now.split()}
+    report = pr.restore_subset(target, path)
+    assert {item.name for item in report.loaded} == {*before.split()} & {*now.split()}
+    for name, value in expected.items():
+        np.testing.assert_array_equal(getattr(target, name), value)
+
+
 def test_a_mapping_of_variables_has_names_as_keys() -> None:
     with pytest.raises(TypeError, match=r"names as keys, not \[3\]"):
         pr.restore_subset({3: tf.Variable(0.0), "a": tf.Variable(0.0)}, {"a": 1.0})
