@@ -60,7 +60,7 @@ def but_crossed(claims: Sequence[Claim], unplaced: Collection[int], sides: Sides
 
 def _by_count(placed: _Pairs, sides: Sides) -> Iterator[list[_Way]]:
     """Yield the pairs with so many of the innermost names: those of blocks where both sides know any, else those that were given."""
-    in_blocks = {(t, s) for t, s in placed if sides.targets[t].blocks and sides.sources[s].blocks}
+    in_blocks = {(t, s) for t, s in placed if _blocks_around(sides.targets[t]) and _blocks_around(sides.sources[s])}
     known = []
     for pairs, around in ((in_blocks, _names_of_blocks), (placed - in_blocks, _given_around)):
         ours, theirs = (_chosen(sides, around, is_target=is_target) for is_target in (True, False))
@@ -109,7 +109,12 @@ def _chosen(sides: Sides, names_around: Callable[[Entry], _Around], *, is_target
 
 def _names_of_blocks(entry: Entry) -> _Around:
     """Return what a side calls all around a variable, in which its full name may lack something."""
-    return sorted((depth, name) for depth, name, _ in entry.blocks) or _given_around(entry)
+    return _blocks_around(entry) or _given_around(entry)
+
+
+def _blocks_around(entry: Entry) -> _Around:
+    """Return what is known of the blocks around a variable, and not what it is called itself in a list."""
+    return sorted((depth, name) for depth, name, _ in entry.blocks if depth > 1)
 
 
 def _given_around(entry: Entry) -> _Around:

@@ -100,7 +100,7 @@ class State:
 
 Blocks = tuple[tuple[int, str, int], ...]
 """How many segments of a path blocks in lists, and layers in these, stand before its end, what they are called, and how many in a list are called so.
-None is of what stands in an attribute, which is its name."""
+None is of what stands in an attribute, which is its name. So it is with a variable that a list holds itself, one segment before the end."""
 
 
 class Entry(NamedTuple):

@@ -614,6 +614,26 @@ def test_numbers_and_scopes_in_names_of_variables_in_a_list(kind: str, before: s
         np.testing.assert_array_equal(target.params, source.params)
 
 
+@pytest.mark.parametrize("form", ["checkpoint", "subset", "live"])
+def test_names_of_variables_in_a_list_leave_those_of_modules_around_it(form: str, tmp_path: Path) -> None:
+    class Block(tf.Module):
+        def __init__(self, name: str) -> None:
+            super().__init__(name)
+            with self.name_scope:
+                self.params = [tf.Variable(tf.random.normal([2]), name=each) for each in ("key", "query")]
+
+    class Net(tf.Module):
+        def __init__(self, *names: str) -> None:
+            super().__init__("net")
+            with self.name_scope:
+                self.first, self.second = map(Block, names)
+
+    source, target = Net("a", "b"), Net("b", "a")
+    files = {"live": lambda: source, "subset": lambda: pr.save_subset(source, tmp_path / "x")}
+    with pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, files.get(form, lambda: tf.train.Checkpoint(source).write(str(tmp_path / "c")))())
+
+
 @pytest.mark.parametrize("names", ["w_0 w_1 w_2 w_3", "w_0 w_1"])
 def test_numbers_in_names_of_variables_in_a_list_are_places(names: str, tmp_path: Path) -> None:
     source, target = listing("module", "w_0 w_1 w_2"), listing("module", names)
