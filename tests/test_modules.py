@@ -533,12 +533,14 @@ def test_a_model_that_loses_the_names_of_its_blocks_does_not_give_them_its_own(t
 def listing(kind: str, names: str) -> Any:
     """What holds variables of these names in a list."""
     layer: Any = FAMILIES["tf_keras"].layers.Layer
+    module: Any = snt.Module if kind == "sonnet" else tf.Module
 
-    class Module(tf.Module):
+    class Module(module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__(name="net")
             self.bias = tf.Variable([0.5, 0.5, 0.5])
-            self.params = [tf.Variable(tf.random.normal([2]), name=name) for name in names.split()]
+            with self.name_scope if kind != "module" else contextlib.nullcontext():
+                self.params = [tf.Variable(tf.random.normal([2]), name=name) for name in names.split()]
 
         def set(self, values: Any) -> None:
             for variable, value in zip(self.params, values, strict=True):
@@ -561,21 +563,7 @@ def listing(kind: str, names: str) -> Any:
 def test_variables_with_names_in_a_list_that_stand_elsewhere_now(
     form: str, kind: str, names: str, tmp_path: Path
 ) -> None:
-    class Holder(snt.Module if kind == "sonnet" else tf.Module):  # type: ignore[misc]
-        def __init__(self, names: str) -> None:
-            super().__init__(name="net")
-            self.bias = tf.Variable([0.5, 0.5, 0.5])
-            with self.name_scope if kind != "module" else contextlib.nullcontext():
-                self.params = [tf.Variable(tf.random.normal([2]), name=name) for name in names.split()]
-
-    class Layer(FAMILIES["tf_keras"].layers.Layer):  # type: ignore[misc]
-        def __init__(self, names: str) -> None:
-            super().__init__(name="net")
-            self.bias = self.add_weight("bias", [3])
-            self.params = [self.add_weight(name, [2], initializer="normal") for name in names.split()]
-
-    made = Layer if kind == "layer" else Holder
-    source, target, same = made("key value query"), made(names), made("key value query")
+    source, target, same = (listing(kind, each) for each in ("key value query", names, "key value query"))
     files = {"live": lambda: source, "subset": lambda: pr.save_subset(source, tmp_path / "x")}
     path = files.get(form, lambda: tf.train.Checkpoint(source).write(str(tmp_path / "ckpt")))()
     by_name = {name: value.numpy() for name, value in zip(("key", "value", "query"), source.params, strict=True)}
