@@ -381,7 +381,7 @@ def test_an_archive_of_a_model_compiled_by_the_name_of_an_optimizer(called: str,
 def test_an_archive_of_a_model_of_half_precision_compiled_by_the_name_of_an_optimizer(
     tmp_path: Path,
 ) -> None:
-    """Its optimizer is one that scales the loss, and has the one of that name."""
+    """Its optimizer is one that scales the loss, and has the one of that name; the archive has no scale."""
     tf_keras.mixed_precision.set_global_policy("mixed_float16")
     try:
         source, target = (net(tf_keras.optimizers.Adam) for _ in range(2))
@@ -390,10 +390,12 @@ def test_an_archive_of_a_model_of_half_precision_compiled_by_the_name_of_an_opti
     finally:
         tf_keras.mixed_precision.set_global_policy("float32")
     step(source).save(path := str(tmp_path / "x.keras"))
-    step(target)
+    scale = step(target).optimizer.dynamic_counter.numpy(), target.optimizer.loss_scale.numpy()
     restored(target, path)
+    assert scale == (target.optimizer.dynamic_counter.numpy(), target.optimizer.loss_scale.numpy())
     for ours, theirs in zip(everything(target), everything(source), strict=True):
-        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+        if ours.name not in ("current_loss_scale:0", "good_steps:0"):
+            np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
 
 
 @pytest.mark.parametrize("make", [keras.optimizers.Adam, tf_keras.optimizers.Adam, tf_keras.optimizers.legacy.Adam])
