@@ -56,6 +56,20 @@ def stored(layer: Any, layout: Layout, *, reverse: bool, sorts: bool) -> list[St
     return [*walk.here(layout), *walk.elsewhere(layout)]
 
 
+def listed(owner: Any, layers: Sequence[Any], *, sorts: bool) -> list[Any]:
+    """Return the layers of a model, those of a dict in the order in which a Keras lists them that sorts its keys, or does not."""
+    found = list(layers)
+    for name, held in vars(owner).items():
+        if name != _TRACKED and isinstance(held, Mapping) and held and all(is_layer(each) for each in held.values()):
+            members = [held[key] for key in (sorted(held, key=str) if sorts else held)]
+            ids = {id(each) for each in members}
+            places = [i for i, each in enumerate(layers) if id(each) in ids]
+            if len(places) == len(members):
+                for i, each in zip(places, members, strict=True):
+                    found[i] = each
+    return found
+
+
 class _Walk:
     """Goes through a layer as Keras does when it saves."""
 
@@ -187,25 +201,10 @@ class _Walk:
                 value = getattr(layer, name)
             except Exception:  # noqa: BLE001, S112  A property of a person's own layer may raise anything.
                 continue
-            yield name, self._listed(layer, value) if name == "layers" and isinstance(value, list) else value
-
-    def _listed(self, owner: Any, layers: Sequence[Any]) -> list[Any]:
-        """Return the layers of a model, those of a dict in the order in which its Keras lists them."""
-        listed = list(layers)
-        for name, held in vars(owner).items():
-            if (
-                name != _TRACKED
-                and isinstance(held, Mapping)
-                and held
-                and all(is_layer(each) for each in held.values())
-            ):
-                members = [held[key] for key in (sorted(held, key=str) if self._sorts else held)]
-                ids = {id(each) for each in members}
-                places = [i for i, each in enumerate(layers) if id(each) in ids]
-                if len(places) == len(members):
-                    for i, each in zip(places, members, strict=True):
-                        listed[i] = each
-        return listed
+            yield (
+                name,
+                listed(layer, value, sorts=self._sorts) if name == "layers" and isinstance(value, list) else value,
+            )
 
 
 def _chosen(name: str) -> str:

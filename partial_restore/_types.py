@@ -160,7 +160,7 @@ class Layout:
     Of the lists, and of the layers in lists, that are ``untold``, which are known by classes, it knows no names though it does of others.
     ``labels`` are the names of the layers at all paths, if it knows them all, and ``by_hand`` the classes of which a person numbered the layers.
     That it ``is_told`` means that a configuration tells the places of the layers in inner models; that it ``is_export``, that what
-    TensorFlow called the variables of a Keras model is all that it tells of them.
+    TensorFlow called the variables of a Keras model is all that it tells of them. ``keras`` is the major version of the Keras that wrote it, if it tells.
     """
 
     kind: Literal["names", "ops", "objects", "layers", "groups"] = "names"
@@ -172,6 +172,7 @@ class Layout:
     is_export: bool = False
     labels: Mapping[tuple[str, ...], str] = field(default_factory=dict, hash=False)
     by_hand: frozenset[str] = frozenset()
+    keras: int | None = None
 
 
 class Outcome(enum.Enum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import tensorflow as tf
 import tf_keras
 from families import ARCHITECTURES, FAMILIES, Array, Artefact, Called, contents, named, randomized, unnamed
 from models import unchanged
+from tf_keras.src.saving import saving_lib
 
 import partial_restore as pr
 
@@ -1134,3 +1136,47 @@ def leaves(model: Any) -> list[Any]:
 def weights_of(model: Any, name: str) -> list[Any]:
     found = next(each for each in leaves(model) if each.name == name)
     return [np.asarray(each).tolist() for each in found.get_weights()]
+
+
+@pytest.mark.parametrize("keys", ["seg aux", "aux seg"])
+@pytest.mark.parametrize("attribute", ["heads", "outs"])
+@pytest.mark.parametrize(
+    ("writer", "form"),
+    [
+        *itertools.product(["keras", "tf_keras", "tf.keras 2.14"], ["weights.h5", "keras"]),
+        ("tf_keras", "h5"),
+    ],
+)
+@pytest.mark.parametrize("reader", FAMILIES)
+def test_a_dict_of_layers_without_names(
+    reader: str, writer: str, form: str, attribute: str, keys: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras 2 lists them by their sorted keys, and until 2.14 after the attributes before `layers`, as Keras 3 does."""
+
+    def model(k: Any) -> Any:
+        class Model(k.Model):  # type: ignore[misc]
+            def __init__(self) -> None:
+                super().__init__()
+                self.base = k.layers.Dense(3)
+                setattr(self, attribute, {key: k.layers.Dense(3) for key in keys.split()})
+
+            def call(self, inputs: Any) -> Any:
+                return [layer(self.base(inputs)) for layer in getattr(self, attribute).values()]
+
+        made = Model()
+        made(tf.zeros([1, 3]))
+        made.set_weights([np.random.default_rng().normal(size=each.shape) for each in made.get_weights()])
+        return made
+
+    source, target = model(FAMILIES.get(writer, tf_keras)), model(FAMILIES[reader])
+    if writer == "tf.keras 2.14":
+        monkeypatch.setattr(saving_lib, "sorted", lambda names, reverse: sorted(names), raising=False)  # noqa: ARG005
+    path = tmp_path / f"model.{form}"
+    source.save(path) if form == "keras" else source.save_weights(path)
+    is_nameless = form == "weights.h5" and writer in ("tf.keras 2.14", *(["keras"] if KERAS < (3, 6) else []))
+    is_refused = is_nameless and keys == "seg aux" and attribute == "outs"
+    with pytest.raises(pr.AmbiguousError, match="rename=") if is_refused else contextlib.nullcontext():
+        pr.restore_subset(target, path, strict=True)
+        for key in keys.split():
+            ours, theirs = (getattr(each, attribute)[key].get_weights() for each in (target, source))
+            np.testing.assert_array_equal(ours[0], theirs[0])

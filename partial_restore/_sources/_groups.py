@@ -39,6 +39,7 @@ from partial_restore._types import Group as Part
 
 _MOST_CONFIG = 64 * 2**20
 _OLD_LAYERS = "_layer_checkpoint_dependencies"
+_CONFIG, _METADATA = "config.json", "metadata.json"
 _ASSETS = "assets"
 """The folder in which an archive has what layers keep in files."""
 
@@ -47,7 +48,12 @@ class GroupsSource:
     """Files of one model, each with a part of its groups."""
 
     def __init__(
-        self, path: str, files: Sequence[Hdf5], config: Mapping[str, Any] | None = None, assets: Sequence[str] = ()
+        self,
+        path: str,
+        files: Sequence[Hdf5],
+        config: Mapping[str, Any] | None = None,
+        assets: Sequence[str] = (),
+        keras: int | None = None,
     ) -> None:
         self.path, self._files, self._assets = path, files, assets
         self.stamps = stamps_of(each.file for each in files)
@@ -83,9 +89,12 @@ class GroupsSource:
             self.layout = Layout("groups", "all", groups, labels=self._labels, by_hand=by_hand)
         elif is_told and listed & labels.keys():
             untold = frozenset(map(classes_of, {*homes.keys() - told, *self._trained.keys() - labels.keys()}))
-            self._labels, self.layout = labels, Layout("groups", "lists", groups, untold=untold, by_hand=by_hand)
+            self._labels, self.layout = (
+                labels,
+                Layout("groups", "lists", groups, untold=untold, by_hand=by_hand, keras=keras),
+            )
         else:
-            self.layout = Layout("groups", "none", groups)
+            self.layout = Layout("groups", "none", groups, keras=keras)
 
     def _open(self, i: int, hdf5: Hdf5) -> dict[str, str]:
         """Take note of every array of a file, and return the names of layers and optimizers by the groups of their variables."""
@@ -167,11 +176,11 @@ def open_weights(path: str) -> GroupsSource:
 def open_keras(path: str) -> GroupsSource:
     """Return the source of a ``.keras`` archive or folder; the checksum of an archive's weights is verified here."""
     if tf.io.gfile.isdir(path):
-        inner, config = os.path.join(path, WEIGHTS), os.path.join(path, "config.json")
+        inner = os.path.join(path, WEIGHTS)
         if not tf.io.gfile.exists(inner):
             raise UnreadableCheckpointError(path, f"it has no {WEIGHTS!r}")
-        read = _json(path, head_of(config, _MOST_CONFIG)) if tf.io.gfile.exists(config) else {}
-        return GroupsSource(path, [Hdf5(path, inner)], read, _assets_in(path))
+        config, metadata = (_in_folder(path, name) for name in (_CONFIG, _METADATA))
+        return GroupsSource(path, [Hdf5(path, inner)], _json(path, config), _assets_in(path), _major(path, metadata))
     try:
         with opened(path) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
@@ -182,11 +191,23 @@ def open_keras(path: str) -> GroupsSource:
                 raise UnreadableCheckpointError(path, f"its {WEIGHTS!r} is compressed, which Keras does not do")
             start = start_of(file, info, size_of(path))
             _verify(archive, info)
-            config_bytes = _member(archive, "config.json") if "config.json" in names else b"{}"
+            config, metadata = (_member(archive, name) if name in names else b"{}" for name in (_CONFIG, _METADATA))
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, tf.errors.OpError) as error:
         raise UnreadableCheckpointError(path, f"the archive is damaged: {error}") from error
     assets = [name for name in names if name.startswith(f"{_ASSETS}/") and not name.endswith("/")]
-    return GroupsSource(path, [Hdf5(path, path, start, info.file_size)], _json(path, config_bytes), assets)
+    weights = Hdf5(path, path, start, info.file_size)
+    return GroupsSource(path, [weights], _json(path, config), assets, _major(path, metadata))
+
+
+def _in_folder(path: str, name: str) -> bytes:
+    file = os.path.join(path, name)
+    return head_of(file, _MOST_CONFIG) if tf.io.gfile.exists(file) else b"{}"
+
+
+def _major(path: str, metadata: bytes) -> int | None:
+    """Return the major version of the Keras that wrote a model, if its metadata tell."""
+    major = str(_json(path, metadata).get("keras_version", "")).partition(".")[0]
+    return int(major) if major.isdecimal() else None
 
 
 def _assets_in(folder: str) -> list[str]:

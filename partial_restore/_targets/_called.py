@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from partial_restore import _keras
 from partial_restore._eager import Held, all_variables, raw
+from partial_restore._keras_stored import listed
 from partial_restore._keys import is_own_name
 from partial_restore._places import snake_case
 from partial_restore._targets._tracked import Graph
@@ -26,8 +27,11 @@ def called_as_in(held: Sequence[Held], graph: Graph, layout: Layout) -> list[Hel
         short = graph.layer_names(held, keeps="none")
         return [with_entry(each, ops=(*_op_name(each), *short.get(id(each.variable), ()))) for each in held]
     if layout.kind == "layers":
-        names = graph.layer_names(held, keeps="all", is_placed=layout.is_told)
-        short = graph.layer_names(held, keeps="top", is_placed=layout.is_told)
+        places = _listed_places(graph)
+        names, short = (
+            _listed_as(places, graph.layer_names(held, keeps=keeps, is_placed=layout.is_told))
+            for keeps in ("all", "top")
+        )
         return [
             with_entry(
                 _renamed(
@@ -81,6 +85,24 @@ def _placed(held: Sequence[Held], graph: Graph) -> list[Held]:
     tops = [top for _, top in graph.tops()]
     places = {id(raw(each)): i for i, each in enumerate(all_variables(tops[0]))} if len(tops) == 1 else {}
     return [with_entry(each, place=places.get(id(each.variable))) for each in held] if places else list(held)
+
+
+def _listed_places(graph: Graph) -> Mapping[str, int]:
+    """Return the places of the layers in the one model that there is, by their names, as Keras 2 lists them."""
+    tops = [top for _, top in graph.tops()]
+    layers = getattr(tops[0], "layers", None) if len(tops) == 1 else None
+    in_order = listed(tops[0], layers, sorts=True) if isinstance(layers, list) else []
+    return {each.name: i for i, each in enumerate(in_order)}
+
+
+def _listed_as(places: Mapping[str, int], named: Mapping[int, Sequence[Name]]) -> Mapping[int, Sequence[Name]]:
+    """Return the names with the places of the layers that are known by their names alone."""
+
+    def placed(name: Name) -> Name:
+        place = None if any(name.places) else places.get(name.segments[0])
+        return name if place is None else name._replace(places=(("", place), *(None for _ in name.segments[1:])))
+
+    return {at: [placed(name) for name in names] for at, names in named.items()}
 
 
 def _as_exported(held: Held) -> Held:

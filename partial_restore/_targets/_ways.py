@@ -77,14 +77,16 @@ def _behind(front: _Path, by_group: Mapping[_Path, T]) -> Mapping[_Path, T]:
 def _ways(layout: Layout) -> Sequence[tuple[bool, bool]]:
     """Return in which orders (reverse or not, dicts sorted or not) Keras may have met attributes when it wrote a file.
 
-    What a model has in an attribute is found in its list of layers, too: it stands where it was met first.
+    Keras 2 sorts dicts; it met attributes in reverse order from 2.15 on. What a model has in an attribute is found in its list
+    of layers, too: it stands where it was met first.
     """
-    forward, reverse = ((False, False),), ((True, False), (True, True))
+    keras_3, old, keras_2 = (False, False), (False, True), (True, True)
+    if layout.labelled == "all" or layout.keras == 3:
+        return (keras_3,)
     tops = {group[0] for group in layout.groups if group}
     is_first = {top < LAYERS for top in tops if top != LAYERS and top[0] != "_"} if LAYERS in tops else set()
-    if layout.labelled == "all" or is_first == {True}:
-        return forward
-    return reverse if is_first == {False} else (*forward, *reverse)
+    may_be = {keras_3, old} if is_first == {True} else {keras_2} if is_first == {False} else {keras_3, old, keras_2}
+    return sorted(may_be - {keras_3} if layout.keras else may_be)
 
 
 def _met(places: Sequence[_Placed], known: Collection[tuple[str, ...]]) -> int:
