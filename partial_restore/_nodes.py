@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -97,21 +97,34 @@ def overwritten(nodes: Sequence[Node]) -> set[tuple[int, str]]:
     """
     found: set[tuple[int, str]] = set()
     for i, node in enumerate(nodes):
-        called: dict[str, set[int]] = defaultdict(set)
-        for _, child in node.children:
-            if full_name := nodes[child].full_name:
-                called[full_name.rpartition("/")[2]].add(child)
+        called = {
+            segment: child
+            for segment, child in node.children
+            if (nodes[child].full_name or "").rpartition("/")[2] == segment
+        }
+        homes: dict[int, set[str]] = defaultdict(set)
+        for segment, leaf in _held(nodes, i) if called else ():
+            homes[leaf].add(segment)
+        times = Counter(nodes[leaf].full_name for leaf in homes)
         found.update(
             (i, segment)
-            for segment, child in node.children
-            if len(called.get(segment, ())) > 1 and _is_elsewhere(node, segment, child)
+            for segment, child in called.items()
+            if len(homes[child]) > 1 and times[nodes[child].full_name] > 1
         )
     return found
 
 
-def _is_elsewhere(node: Node, segment: str, child: int) -> bool:
-    """Say whether another attribute leads to a child, too."""
-    return any(other == child and name != segment for name, other in node.children)
+def _held(nodes: Sequence[Node], i: int) -> Iterator[tuple[str, int]]:
+    """Yield the variables that an object keeps itself, or in lists and dicts, with the attributes that lead there."""
+    for segment, child in nodes[i].children:
+        waiting, seen = [child], {i}
+        while waiting:
+            here = waiting.pop()
+            if nodes[here].full_name is not None:
+                yield segment, here
+            elif here not in seen and nodes[here].label is None:
+                seen.add(here)
+                waiting.extend(below for _, below in nodes[here].children)
 
 
 def paths_of(nodes: Sequence[Node], follow: Callable[[int, str], bool]) -> dict[int, list[Path]]:

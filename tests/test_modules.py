@@ -662,6 +662,29 @@ def test_weights_of_a_layer_that_are_called_alike_are_known_by_their_attributes(
         np.testing.assert_array_equal(getattr(target, name), value)
 
 
+@pytest.mark.parametrize("before", [0, 1, 2, 3])
+@pytest.mark.parametrize("kind", [list, dict])
+@pytest.mark.parametrize("form", ["checkpoint", "subset", "live"])
+def test_a_new_weight_that_is_called_as_those_in_a_list(form: str, kind: type, before: int, tmp_path: Path) -> None:
+    class Layer(FAMILIES["tf_keras"].layers.Layer):  # type: ignore[misc]
+        def __init__(self, *, is_new: bool) -> None:
+            super().__init__(name="net")
+            self.bias = self.add_weight("bias", [2], initializer="normal")
+            made = [self.add_weight("w", [2], initializer="normal") for _ in range(before)]
+            self.all = made if kind is list else dict(zip("bac", made, strict=False))
+            if is_new:
+                self.extra = self.add_weight("w", [2], initializer="normal")
+
+    source, target = Layer(is_new=False), Layer(is_new=True)
+    extra = target.extra.numpy()
+    files = {"live": lambda: source, "subset": lambda: pr.save_subset(source, tmp_path / "x")}
+    path = files.get(form, lambda: tf.train.Checkpoint(source).write(str(tmp_path / "ckpt")))()
+    report = pr.restore_subset(target, path)
+    assert [item.name for item in report.initialized] == ["extra" if before else "w"]
+    expected = [*(each.numpy() for each in source.weights), extra]
+    np.testing.assert_array_equal([each.numpy() for each in target.weights], expected)
+
+
 def test_a_mapping_of_variables_has_names_as_keys() -> None:
     with pytest.raises(TypeError, match=r"names as keys, not \[3\]"):
         pr.restore_subset({3: tf.Variable(0.0), "a": tf.Variable(0.0)}, {"a": 1.0})
