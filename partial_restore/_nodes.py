@@ -15,6 +15,9 @@ from typing import NamedTuple
 MOST_PATHS = 8
 """Paths kept per node: a graph of shared nodes has exponentially many."""
 
+MOST_LISTS = 3
+"""Lists and dicts in each other in which variables of a layer are looked for."""
+
 MOST_DEPTH = 100
 """Segments in a path: no model nests deeper; a cycle does."""
 
@@ -114,17 +117,13 @@ def overwritten(nodes: Sequence[Node]) -> set[tuple[int, str]]:
     return found
 
 
-def _held(nodes: Sequence[Node], i: int) -> Iterator[tuple[str, int]]:
+def _held(nodes: Sequence[Node], i: int, depth: int = MOST_LISTS) -> Iterator[tuple[str, int]]:
     """Yield the variables that an object keeps itself, or in lists and dicts, with the attributes that lead there."""
     for segment, child in nodes[i].children:
-        waiting, seen = [child], {i}
-        while waiting:
-            here = waiting.pop()
-            if nodes[here].full_name is not None:
-                yield segment, here
-            elif here not in seen and nodes[here].label is None:
-                seen.add(here)
-                waiting.extend(below for _, below in nodes[here].children)
+        if nodes[child].full_name is not None:
+            yield segment, child
+        elif depth and nodes[child].label is None:
+            yield from ((segment, below) for _, below in _held(nodes, child, depth - 1))
 
 
 def paths_of(nodes: Sequence[Node], follow: Callable[[int, str], bool]) -> dict[int, list[Path]]:
