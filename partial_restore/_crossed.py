@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import product
 from typing import NamedTuple
 
 from partial_restore._keys import VARIABLES
@@ -42,20 +43,23 @@ def but_crossed(claims: Sequence[Claim], unplaced: Collection[int], sides: Sides
     }
     targets: set[int] = set()
     sources: set[int] = set()
+    others: dict[tuple[int, int], None] = {}
     for ways in _by_count(placed, sides):
         agreed = {(t, s) for way in ways for t, s in way.pairs if way.ours.get(t) == way.theirs.get(s)}
         for way in ways:
             for t, s in _crossed(way, agreed, sides):
                 targets.update(t)
                 sources.update(s)
+                others |= dict.fromkeys((*product(t, s[:1]), *product(t[:1], s)))
     if not targets:
         return claims
-    return [
+    opened = [
         claim.opened()
         if claim.grade is not Grade.SAID and (claim.target in targets or claim.source in sources)
         else claim
         for claim in claims
     ]
+    return [*opened, *(Claim(t, s, Grade.UNDECIDED, "paths") for t, s in others if sides.are_alike(t, s))]
 
 
 def _by_count(placed: _Pairs, sides: Sides) -> Iterator[list[_Way]]:

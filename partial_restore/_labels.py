@@ -48,6 +48,18 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
     }
 
 
+def told_beside_attributes(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> Mapping[int, str]:
+    """Return what full names call the layers in attributes, by their nodes, where they tell one more above: no layer is lost then."""
+    honest = _honest_stems(nodes, leaves, read)
+    found: dict[int, set[str]] = defaultdict(set)
+    for leaf, path in read.items():
+        below, parts = _telling_steps(nodes, path), (nodes[leaf].full_name or "").split("/")
+        if not path.members and len(parts) > len(below) and _stem(nodes[leaf]) in honest:
+            for step, name in zip(below[:-1], parts[-len(below) : -1], strict=True):
+                found[step.node].add(name)
+    return {node: next(iter(names)) for node, names in found.items() if len(names) == 1}
+
+
 _Scopes = Mapping[int, Mapping[str, Collection[int]]]
 """For each layer list the beginnings of full names, each with the members that have it, with more behind it; and all members."""
 _ALL = "/"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from partial_restore._keys import place_of
-from partial_restore._labels import derived_labels, read_by, telling
+from partial_restore._labels import derived_labels, read_by, telling, told_beside_attributes
 from partial_restore._nodes import (
     MOST_PATHS,
     TRANSPARENT,
@@ -29,7 +29,7 @@ from partial_restore._nodes import (
 )
 from partial_restore._optimizers import kind_of
 from partial_restore._pieces import Piece, pieces_of_graph
-from partial_restore._scopes import Scoped, scopes_of_blocks
+from partial_restore._scopes import Scoped, in_attributes, scopes_of_blocks
 from partial_restore._types import Blocks, Group, Name, Place, name_of
 
 
@@ -93,6 +93,7 @@ def _model_names(
     scopes = scopes_of_blocks(nodes, read)
     derived = derived_labels(nodes, told, read)
     known = {**derived, **{i: node.label for i, node in enumerate(nodes) if node.label}}
+    beside = {**told_beside_attributes(nodes, leaves, read), **known}
     ranks = _ranks(path for leaf in leaves for path in open_paths.get(leaf, ()))
     may_lack = len(known) > len(derived) and (unnamed or any(known[i] != label for i, label in derived.items()))
     found: dict[int, Names] = {}
@@ -101,10 +102,13 @@ def _model_names(
         readable = _once([_readable(path, nodes, known, ranks) for path in paths])
         lacking = _lacking(paths, nodes, known, derived, ranks) if may_lack else ()
         given = (name_of(nodes[leaf].full_name or ""),) if leaf in told else ()
+        scoped = scopes.get(leaf, Scoped())
+        blocks = scoped.blocks
         if given and readable and all(name.tells_all for name in readable):
             given = ()  # The attributes say all; a full name could only repeat them or blur them.
-        scoped = scopes.get(leaf, Scoped())
-        names = Names(readable, given, "model", lacking=lacking, scoped=scoped.names, blocks=scoped.blocks)
+        if not given and readable and all(name.tells_all for name in readable):
+            blocks = blocks or tuple(in_attributes(nodes, read[leaf], beside))
+        names = Names(readable, given, "model", lacking=lacking, scoped=scoped.names, blocks=blocks)
         found[leaf] = names if readable or given else _unreadable(leaf, nodes[leaf], all_paths)
     return found
 

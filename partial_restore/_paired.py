@@ -57,7 +57,7 @@ class Likeness:
         front = f"{self.model}/" if self.model else ""
         ours = {front + name.text for name in (*target.shown, *target.paths, *target.given) if not _is_listed(name)}
         theirs = {name.text for name in (*source.paths, *source.given, *source.ops) if not _is_listed(name)}
-        given = [(one.text, other.text) for one in target.given for other in source.given]
+        given = [(one, other) for one in _given(target) for other in _given(source)]
         attributes = [(one.text, other.text) for one in target.paths for other in source.paths]
         return (
             max((_common_end(*map(self._chosen, pair)) for pair in given), default=0),
@@ -68,6 +68,15 @@ class Likeness:
 
     def _chosen(self, name: str) -> str:
         return "/".join(base if (base := unnumbered(each)) in self.automatic else each for each in name.split("/"))
+
+
+def _given(entry: Entry) -> list[str]:
+    """Return what an entry was called, or its path with what is known of the names of the layers on it."""
+    names = {depth: name for depth, name, _ in entry.blocks if depth > 1}
+    if entry.given or not names or not entry.paths:
+        return [name.text for name in entry.given]
+    segments = entry.paths[0].segments
+    return ["/".join(names.get(len(segments) - i, segment) for i, segment in enumerate(segments))]
 
 
 def paired(undecided: Sequence[Open], likeness: Likeness) -> list[Pair]:

@@ -57,10 +57,11 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
             )
             names = (*names, Name(segments, (True,) * len(segments)))
         found[leaf] = Scoped(names, (*blocks, (1, variable.label, variable.times)))
+    known_labels = {i: node.label for i, node in enumerate(nodes) if node.label}
     for leaf, path in read.items():
         full, (names, blocks) = _called(nodes[leaf]), found.get(leaf, Scoped())
         known = {depth for depth, _, _ in blocks}
-        around = [each for each in _in_attributes(nodes, path) if each[0] not in known]
+        around = [each for each in in_attributes(nodes, path, known_labels) if each[0] not in known]
         if blocks or any(label not in full for _, label, _ in around):
             found[leaf] = Scoped(names, (*blocks, *around))
     return found
@@ -87,14 +88,14 @@ def _labelled(nodes: Sequence[Node], path: Path, i: int) -> Iterator[tuple[int, 
             yield _depth(path, j), label, 1
 
 
-def _in_attributes(nodes: Sequence[Node], path: Path) -> Iterator[tuple[int, str, int]]:
+def in_attributes(nodes: Sequence[Node], path: Path, labels: Mapping[int, str]) -> Iterator[tuple[int, str, int]]:
     """Yield what the layers on a path are called that are no members of Keras' own lists, if that is known.
 
     One is called so if it stands in such a member or in a person's list: there its place is not its name, as an attribute is.
     """
     last = max(path.members, default=len(path))
     for j in range(len(path) - 1):
-        label = nodes[path[j].node].label
+        label = labels.get(path[j].node)
         if label and j not in path.members and path[j].segment not in TRANSPARENT:
             yield _depth(path, j), label, int(j > last or (j > 0 and nodes[path[j - 1].node].is_list))
 

@@ -1180,3 +1180,51 @@ def test_a_dict_of_layers_without_names(
         for key in keys.split():
             ours, theirs = (getattr(each, attribute)[key].get_weights() for each in (target, source))
             np.testing.assert_array_equal(ours[0], theirs[0])
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "is_told"),
+    [
+        ("a=a b=b", "a=b b=a", False),
+        ("cls=cls", "cls=new old=cls", False),
+        ("cls=cls", "cls=new heads=cls", False),
+        ("cls=c0", "cls=new heads=c0", False),
+        ("cls=c0", "cls=new", True),
+        ("a=a b=b", "b=b a=a c=c", True),
+        ("a=x b=y", "a=x c=y b=z", False),
+    ],
+)
+@pytest.mark.parametrize("form", ["checkpoint", "subset", "live"])
+def test_named_layers_of_a_subclassed_model_that_moved_to_other_attributes(
+    form: str, before: str, now: str, is_told: bool, tmp_path: Path
+) -> None:
+    """Or to a list: the attribute has a layer of another name now, and that name is elsewhere."""
+
+    class Model(tf_keras.Model):  # type: ignore[misc]
+        def __init__(self, layers: str) -> None:
+            super().__init__()
+            for attribute, name in (each.split("=") for each in layers.split()):
+                layer = tf_keras.layers.Dense(4, name=name)
+                setattr(self, attribute, [layer] if attribute == "heads" else layer)
+
+        def call(self, inputs: Any) -> Any:
+            return [layer(inputs) for layer in self.layers]
+
+    source, target, same = Model(before), Model(now), Model(before)
+    for each in (source, target, same):
+        each(tf.zeros([1, 4]))
+    files = {"live": lambda: source, "subset": lambda: pr.save_subset(source, tmp_path / "x")}
+    path = files.get(form, lambda: tf.train.Checkpoint(source).write(str(tmp_path / "ckpt")))()
+    pr.restore_subset(same, path, strict=True)
+    for ours, theirs in zip(same.weights, source.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    if not is_told:
+        with pytest.raises(pr.AmbiguousError) as caught:
+            pr.restore_subset(target, path)
+        pr.restore_subset(target, path, rename=caught.value.rename)
+    else:
+        pr.restore_subset(target, path)
+    kernels = {each.name: each.kernel.numpy() for each in source.layers}
+    for layer in target.layers:
+        if layer.name in kernels:
+            np.testing.assert_array_equal(layer.kernel, kernels[layer.name])
