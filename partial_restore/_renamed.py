@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 from partial_restore._below import Below, below, by_key
-from partial_restore._keys import Prefix, unnumbered
+from partial_restore._keys import VARIABLES, Key, Prefix, is_said, unnumbered
 from partial_restore._rows import Row, keyed
 from partial_restore._settle import MOST_CANDIDATES, Claim, Grade, Kind
 from partial_restore._sides import Sides
@@ -94,8 +94,17 @@ def undecided_claims(ours: Below, theirs: Below, sides: Sides, kind: Kind) -> It
             yield from (Claim(t, s, Grade.UNDECIDED, kind) for t in ours.index[key] for s in fits)
     loose: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for s, key in (*theirs.numbered, *theirs.numbered_within):
-        loose[(*unnumbered(key), sides.sources[s].shape)].append(s)
+        for blurred in _blurred(key):
+            loose[(*blurred, sides.sources[s].shape)].append(s)
     for t, key in (*ours.numbered, *ours.numbered_within):
         if key not in theirs.index:
-            fits = loose.get((*unnumbered(key), sides.targets[t].shape), [])[:MOST_CANDIDATES]
-            yield from (Claim(t, s, Grade.UNDECIDED, kind) for s in fits)
+            at = [(*blurred, sides.targets[t].shape) for blurred in _blurred(key)]
+            found = [loose[each] for each in at if each in loose]
+            yield from (Claim(t, s, Grade.UNDECIDED, kind) for fits in found[:1] for s in fits[:MOST_CANDIDATES])
+
+
+def _blurred(key: Key) -> Iterator[Key]:
+    """Yield a key without its numbers, and without that of the variable alone: the layer may have more or fewer of them now."""
+    yield unnumbered(key)
+    if key[-2:-1] == (VARIABLES,) and not is_said(key):
+        yield (*key[:-1], "")
