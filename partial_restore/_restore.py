@@ -210,8 +210,8 @@ def save_subset(
 ) -> str:
     """Write variables of a model under their names, as a V2 checkpoint that every reader of TensorFlow takes.
 
-    The files appear under their names only when they are complete. Of a model of objects they have one tensor more, of text,
-    which says what of the names was chosen, so that a restore knows as much as from the model in memory.
+    State of optimizers and of metrics is none of them: `tf.train.Checkpoint` saves that. The files appear under their names only
+    when they are complete. Of a model of objects they have one tensor more, of text, which says what of the names was chosen, so that a restore knows as much as from the model in memory.
 
     >>> import tempfile, tensorflow as tf
     >>> import partial_restore as pr
@@ -229,12 +229,17 @@ def save_subset(
 
     Raises:
         UnknownNameError: A pattern fits nothing.
-        ValueError: Nothing is selected, a name is one that TensorFlow keeps for itself, or there is a file of another format at the path.
+        ValueError: Nothing is selected, or nothing but state by one of ``include``, a name is one that TensorFlow keeps for itself, or there is a file of another format at the path.
     """
     target = open_target(model, session)
     request = Request(*selection(target, include, exclude))
     refuse_unknown(target, request)
-    entries = [entry for entry in target.entries if entry.group == "model" and not unselected(entry, request)]
+    own = [entry for entry in target.entries if entry.group == "model"]
+    entries = [entry for entry in own if not unselected(entry, request)]
+    if vain := next((test.text for test in request.include or () if not any(map(test.accepts, own))), None):
+        raise ValueError(
+            f"include={vain} fits nothing that is saved, which is variables of the model: no state of optimizers"
+        )
     if not entries:
         raise ValueError("nothing is selected; nothing was saved")
     keys = [entry.key for entry in entries]

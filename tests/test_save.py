@@ -50,6 +50,19 @@ def test_save_over_an_older_one(tmp_path: Path) -> None:
     assert_same(by_layer(first), by_layer(second))
 
 
+def test_state_of_an_optimizer_is_not_saved(tmp_path: Path) -> None:
+    model = stack(["b0"])
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    parts = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+    with pytest.raises(
+        ValueError, match="include='optimizer' fits nothing that is saved, which is variables of the model"
+    ):
+        pr.save_subset(parts, tmp_path / "part", include=["model", "optimizer"])
+    assert not list(tmp_path.iterdir())
+    assert len(pr.list_checkpoint(pr.save_subset(parts, tmp_path / "part"))) == 1 + len(model.weights)
+
+
 def test_nothing_to_save(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nothing is selected"):
         pr.save_subset(stack(["b0"]), tmp_path / "part", exclude="*")
