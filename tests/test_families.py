@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -1180,6 +1182,53 @@ def test_a_dict_of_layers_without_names(
         for key in keys.split():
             ours, theirs = (getattr(each, attribute)[key].get_weights() for each in (target, source))
             np.testing.assert_array_equal(ours[0], theirs[0])
+
+
+class Net(tf_keras.Model):  # type: ignore[misc]
+    """One layer in an attribute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = tf_keras.layers.Dense(3)
+
+    def call(self, inputs: Any) -> Any:
+        return self.head(inputs)
+
+
+class Failing(Net):
+    """Its layers are not to be had."""
+
+    @property
+    def layers(self) -> Any:
+        raise RuntimeError
+
+
+class Naming(Net):
+    """Its layers are names."""
+
+    layers = ("head",)
+
+
+@pytest.mark.parametrize("kind", [Failing, Naming])
+def test_an_attribute_layers_that_is_no_list_of_layers(kind: type[Net], tmp_path: Path) -> None:
+    source, target = Net(), kind()
+    for each in (source, target):
+        each(tf.zeros([1, 3]))
+    source.save_weights(tmp_path / "model.h5")
+    pr.restore_subset(target, tmp_path / "model.h5", strict=True)
+    np.testing.assert_array_equal(target.head.kernel, source.head.kernel)
+
+
+@pytest.mark.parametrize("version", ["", "9" * 5000, "three", None, 3, "4.0.0"])
+def test_an_archive_of_another_version_of_keras(version: Any, tmp_path: Path) -> None:
+    model = keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(3)])
+    model.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as old, zipfile.ZipFile(tmp_path / "new.keras", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, json.dumps({"keras_version": version}) if name == "metadata.json" else old.read(name))
+    target = keras.models.clone_model(model)
+    pr.restore_subset(target, tmp_path / "new.keras", strict=True)
+    np.testing.assert_array_equal(target.get_weights()[0], model.get_weights()[0])
 
 
 @pytest.mark.parametrize(

@@ -205,9 +205,8 @@ def _in_folder(path: str, name: str) -> bytes:
 
 
 def _major(path: str, metadata: bytes) -> int | None:
-    """Return the major version of the Keras that wrote a model, if its metadata tell."""
-    major = str(_json(path, metadata).get("keras_version", "")).partition(".")[0]
-    return int(major) if major.isdecimal() else None
+    """Return the major version of the Keras that wrote a model, if its metadata tell one that is known."""
+    return {"2": 2, "3": 3}.get(str(_json(path, metadata).get("keras_version")).partition(".")[0])
 
 
 def _assets_in(folder: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from partial_restore import _keras
@@ -90,9 +91,11 @@ def _placed(held: Sequence[Held], graph: Graph) -> list[Held]:
 def _listed_places(graph: Graph) -> Mapping[str, int]:
     """Return the places of the layers in the one model that there is, by their names, as Keras 2 lists them."""
     tops = [top for _, top in graph.tops()]
-    layers = getattr(tops[0], "layers", None) if len(tops) == 1 else None
+    layers = None
+    with suppress(Exception):  # A property of a person's own model may raise anything.
+        layers = tops[0].layers if len(tops) == 1 else None
     in_order = listed(tops[0], layers, sorts=True) if isinstance(layers, list) else []
-    return {each.name: i for i, each in enumerate(in_order)}
+    return {each.name: i for i, each in enumerate(in_order) if _keras.is_layer(each)}
 
 
 def _listed_as(places: Mapping[str, int], named: Mapping[int, Sequence[Name]]) -> Mapping[int, Sequence[Name]]:
