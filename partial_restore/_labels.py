@@ -49,15 +49,23 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
 
 
 def told_beside_attributes(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> Mapping[int, str]:
-    """Return what full names call the layers in attributes, by their nodes, where they tell one more above: no layer is lost then."""
+    """Return what full names call the layers in attributes, by their nodes, where no layer is lost.
+
+    So it is if they tell one more, above all, or if the first attribute is that of the model itself: then all below have its name.
+    """
     honest = _honest_stems(nodes, leaves, read)
-    found: dict[int, set[str]] = defaultdict(set)
-    for leaf, path in read.items():
-        below, parts = _telling_steps(nodes, path), (nodes[leaf].full_name or "").split("/")
-        if not path.members and len(parts) > len(below) and _stem(nodes[leaf]) in honest:
+    steps = {leaf: _telling_steps(nodes, path) for leaf, path in read.items() if not path.members}
+    called = {leaf: (nodes[leaf].full_name or "").split("/") for leaf, below in steps.items() if len(below) > 1}
+    fronts: dict[int, set[str]] = defaultdict(set)
+    for leaf, parts in called.items():
+        fronts[steps[leaf][0].node].add(parts[0])
+    labels: dict[int, set[str]] = defaultdict(set)
+    for leaf, parts in called.items():
+        below = steps[leaf]
+        if len(parts) >= len(below) + (len(fronts[below[0].node]) > 1) and _stem(nodes[leaf]) in honest:
             for step, name in zip(below[:-1], parts[-len(below) : -1], strict=True):
-                found[step.node].add(name)
-    return {node: next(iter(names)) for node, names in found.items() if len(names) == 1}
+                labels[step.node].add(name)
+    return {node: next(iter(names)) for node, names in labels.items() if len(names) == 1}
 
 
 _Scopes = Mapping[int, Mapping[str, Collection[int]]]

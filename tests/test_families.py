@@ -1231,6 +1231,13 @@ def test_an_archive_of_another_version_of_keras(version: Any, tmp_path: Path) ->
     np.testing.assert_array_equal(target.get_weights()[0], model.get_weights()[0])
 
 
+def written(model: Any, form: str, folder: Path) -> Any:
+    """Return a file of a model, as a part of a checkpoint or alone, or the model."""
+    parts = {"model": model} if form == "within" else {"root": model}
+    files = {"live": lambda: model, "subset": lambda: pr.save_subset(model, folder / "x")}
+    return files.get(form, lambda: tf.train.Checkpoint(**parts).write(str(folder / "ckpt")))()
+
+
 @pytest.mark.parametrize(
     ("before", "now", "is_told"),
     [
@@ -1243,7 +1250,7 @@ def test_an_archive_of_another_version_of_keras(version: Any, tmp_path: Path) ->
         ("a=x b=y", "a=x c=y b=z", False),
     ],
 )
-@pytest.mark.parametrize("form", ["checkpoint", "subset", "live"])
+@pytest.mark.parametrize("form", ["checkpoint", "within", "subset", "live"])
 def test_named_layers_of_a_subclassed_model_that_moved_to_other_attributes(
     form: str, before: str, now: str, is_told: bool, tmp_path: Path
 ) -> None:
@@ -1262,8 +1269,7 @@ def test_named_layers_of_a_subclassed_model_that_moved_to_other_attributes(
     source, target, same = Model(before), Model(now), Model(before)
     for each in (source, target, same):
         each(tf.zeros([1, 4]))
-    files = {"live": lambda: source, "subset": lambda: pr.save_subset(source, tmp_path / "x")}
-    path = files.get(form, lambda: tf.train.Checkpoint(source).write(str(tmp_path / "ckpt")))()
+    path = written(source, form, tmp_path)
     pr.restore_subset(same, path, strict=True)
     for ours, theirs in zip(same.weights, source.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -1313,3 +1319,43 @@ def test_a_layer_without_a_name_that_has_other_variables_now(
     for name in named - undecided:
         ours, theirs = (each.get_layer(name).get_weights() for each in (target, source))
         np.testing.assert_array_equal(ours[0], theirs[0])
+
+
+
+@pytest.mark.parametrize("now", ["x0 x1 x2", "x0 x2", "x0 new x1 x2", "x0 x1 x2 new"])
+@pytest.mark.parametrize("form", ["checkpoint", "within", "subset", "live"])
+def test_named_blocks_of_a_subclassed_model_that_moved_to_other_attributes(form: str, now: str, tmp_path: Path) -> None:
+    """The layers within have the same names in each."""
+    layers = tf_keras.layers
+
+    class Block(layers.Layer):  # type: ignore[misc]
+        def __init__(self, name: str) -> None:
+            super().__init__(name=name)
+            self.conv1, self.conv2 = layers.Dense(4, name="c1"), layers.Dense(4, name="c2")
+
+        def call(self, inputs: Any) -> Any:
+            return self.conv2(self.conv1(inputs))
+
+    class Model(tf_keras.Model):  # type: ignore[misc]
+        def __init__(self, names: str) -> None:
+            super().__init__()
+            self.stem, self.head = layers.Dense(4, name="stem"), layers.Dense(3, name="head")
+            for i, name in enumerate(names.split()):
+                setattr(self, f"stage{i}", Block(f"blk_{name}"))
+
+        def call(self, inputs: Any) -> Any:
+            return [layer(inputs) for layer in self.layers]
+
+    source, target = Model("x0 x1 x2"), Model(now)
+    for each in (source, target):
+        each(tf.zeros([1, 4]))
+    path, rename = written(source, form, tmp_path), None
+    if not now.startswith("x0 x1 x2"):
+        with unchanged(target), pytest.raises(pr.AmbiguousError) as caught:
+            pr.restore_subset(target, path)
+        rename = caught.value.rename
+    pr.restore_subset(target, path, rename=rename)
+    old = {each.name: each.get_weights() for each in source.layers}
+    for layer in target.layers:
+        for ours, theirs in zip(layer.get_weights(), old.get(layer.name, ()), strict=False):
+            np.testing.assert_array_equal(ours, theirs)
