@@ -13,7 +13,7 @@ from partial_restore._keys import unprivate
 from partial_restore._places import snake_case
 
 
-def _keras() -> Any:
+def keras_3() -> Any:
     """Return Keras 3 if the program has imported it."""
     keras = sys.modules.get("keras")
     return keras if keras is not None and hasattr(keras, "KerasTensor") and hasattr(keras, "Variable") else None
@@ -21,7 +21,7 @@ def _keras() -> Any:
 
 def families() -> list[Any]:
     """Return Keras 3 and tf_keras, those that the program has imported."""
-    found = (_keras(), sys.modules.get("tf_keras"))
+    found = (keras_3(), sys.modules.get("tf_keras"))
     return [family for family in found if family is not None and hasattr(family, "layers")]
 
 
@@ -60,7 +60,7 @@ def _kind_of(cls: Any) -> str:
             return "metric" if issubclass(cls, family.metrics.Metric) else "layer"
         if issubclass(cls, family.metrics.Metric):
             return "metric"
-    keras = _keras()
+    keras = keras_3()
     return "seed" if keras is not None and issubclass(cls, keras.random.SeedGenerator) else ""
 
 
@@ -69,7 +69,7 @@ _kind: Callable[[Any], str] = lru_cache(maxsize=4096)(_kind_of)
 
 def foreign_backend() -> str:
     """Return the name of Keras' backend if it is not TensorFlow, else an empty string."""
-    keras = _keras()
+    keras = keras_3()
     backend = keras.backend.backend() if keras is not None else "tensorflow"
     return "" if backend == "tensorflow" else str(backend)
 
@@ -137,7 +137,7 @@ def _other_name(cls: Any) -> tuple[str, str]:
     if _kind(cls) != "layer" or not re.match(r"DepthwiseConv[12]D$", cls.__name__):
         return "", ""
     names = ("kernel", "depthwise_kernel")
-    keras = _keras()
+    keras = keras_3()
     return names if keras is not None and issubclass(cls, keras.layers.Layer) else names[::-1]
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeVar
 
-from partial_restore._keras import automatic_base, family_of, is_layer, is_metric
+from partial_restore._keras import automatic_base, family_of, is_layer, is_metric, keras_3
 from partial_restore._keras_own import stored_variables
 from partial_restore._keys import AUTOMATIC, CONTAINER
 from partial_restore._places import Group, base_of, snake_case
@@ -22,8 +23,11 @@ _Further = tuple[Group, Group, tuple[bool, ...]]
 _LISTS = ("layers", "_layers")
 """Attributes in which Keras lists all layers of one."""
 
+_INNER = "_self_"
+"""How the attributes begin in which TensorFlow keeps what it tracks."""
+
 _TRACKED = "_self_unconditional_dependency_names"
-"""Where TensorFlow keeps all attributes that it tracks, by name: no dict of a person."""
+"""Where it keeps all attributes, by name: no dict of a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +61,43 @@ def stored(layer: Any, layout: Layout, *, reverse: bool, sorts: bool) -> list[St
 
 
 def listed(owner: Any, layers: Sequence[Any], *, sorts: bool) -> list[Any]:
-    """Return the layers of a model, those of a dict in the order in which a Keras lists them that sorts its keys, or does not."""
-    found = list(layers)
-    for name, held in vars(owner).items():
-        if name != _TRACKED and isinstance(held, Mapping) and held and all(is_layer(each) for each in held.values()):
-            members = [held[key] for key in (sorted(held, key=str) if sorts else held)]
-            ids = {id(each) for each in members}
-            places = [i for i, each in enumerate(layers) if id(each) in ids]
-            if len(places) == len(members):
-                for i, each in zip(places, members, strict=True):
-                    found[i] = each
-    return found
+    """Return the layers of a model in the order in which a Keras lists them that sorts the keys of dicts, or does not.
+
+    Its own Keras has listed them. The other one would go through the same attributes, if these are what they were listed by.
+    """
+    does_sort = family_of(owner) is not keras_3()
+    if does_sort == sorts or _is_of_layers(owner):
+        return list(layers)
+    skipped = _plain_attributes(family_of(owner))
+    held = {name: value for name, value in vars(owner).items() if name not in skipped and not name.startswith(_INNER)}
+    own, other = ([*_met(held.values(), sorts=each)] for each in (does_sort, sorts))
+    ids = {id(each) for each in held.values()}
+    in_attributes = ([id(each) for each in some if id(each) in ids] for some in (own, layers))
+    is_known = {*map(id, own)} == {*map(id, layers)} and operator.eq(*in_attributes)
+    return other if is_known else list(layers)  # What is in a list or dict may have been put there later.
+
+
+def _is_of_layers(layer: Any) -> bool:
+    """Say whether a model was made of a list or a graph of layers."""
+    is_of_graph = hasattr(layer, "_operations") or getattr(layer, "_is_graph_network", False)
+    return is_of_graph or isinstance(layer, family_of(layer).Sequential)
+
+
+def _met(things: Iterable[Any], *, sorts: bool) -> Iterator[Any]:
+    """Yield layers and those in containers, each where it is met first."""
+    seen: set[int] = set()
+    waiting = [*things][::-1]
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if is_layer(thing) and not is_metric(thing):
+            yield thing
+        elif isinstance(thing, Mapping):
+            waiting.extend([thing[key] for key in (sorted(thing, key=str) if sorts else thing)][::-1])
+        elif isinstance(thing, list | tuple):
+            waiting.extend(thing[::-1])
 
 
 class _Walk:
@@ -178,11 +208,6 @@ class _Walk:
     def _attributes(self, layer: Any) -> Iterator[tuple[str, Any]]:
         """Yield what a layer has beyond what every layer has, private attributes last, or all in reverse order."""
         family = family_of(layer)
-        is_of_layers = (
-            isinstance(layer, family.Sequential)
-            or hasattr(layer, "_operations")
-            or getattr(layer, "_is_graph_network", False)
-        )
         skipped = {
             *_plain_attributes(family),
             _TRACKED,
@@ -194,7 +219,7 @@ class _Walk:
         names.sort(key=lambda name: name if self._reverse else name.replace("_", "~", 1) if name[0] == "_" else name)
         if self._reverse:
             names.reverse()
-        elif is_of_layers:
+        elif _is_of_layers(layer):
             names = ["layers", *names]
         for name in names:
             try:

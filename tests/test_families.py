@@ -1140,6 +1140,76 @@ def weights_of(model: Any, name: str) -> list[Any]:
     return [np.asarray(each).tolist() for each in found.get_weights()]
 
 
+def dense(k: Any) -> Any:
+    return k.layers.Dense(4)
+
+
+def of_attributes(k: Any, *, beside: bool) -> dict[str, Any]:
+    depth, boxes = dense(k), dense(k)
+    alone = {"depth": depth, "boxes": boxes} if beside else {"depth": depth}
+    return alone | {"heads": {"depth": depth, "boxes": boxes}}
+
+
+def of_list(k: Any) -> dict[str, Any]:
+    both = [dense(k), dense(k)]
+    return {"both": both, "heads": dict(zip(("depth", "boxes"), both, strict=True))}
+
+
+def of_two(k: Any) -> dict[str, Any]:
+    one, two = dense(k), dense(k)
+    return {"first": {"z": one, "a": two}, "other": {"a": one, "z": two}}
+
+
+HOLDERS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "attributes": lambda k: of_attributes(k, beside=True),
+    "one attribute": lambda k: of_attributes(k, beside=False),
+    "last attributes": lambda k: dict(zip(("ta", "heads", "tb"), of_attributes(k, beside=True).values(), strict=True)),
+    "list": of_list,
+    "two dicts": of_two,
+    "dict of a list": lambda k: {"heads": {"depth": dense(k), "boxes": [dense(k), dense(k)]}},
+    "list of dicts": lambda k: {"heads": [{key: dense(k) for key in "qb"} for _ in range(2)]},
+    "dict of dicts": lambda k: {"outs": {one: {key: dense(k) for key in "qb"} for one in "za"}},
+    "dict with none": lambda k: {"outs": {"z": dense(k), "act": None, "a": dense(k)}},
+    "dict of models": lambda k: {"heads": {key: k.Sequential([dense(k)]) for key in "za"}},
+    "dict that grew": lambda k: {"heads": {"depth": dense(k)}, "mid": dense(k), "more": {"boxes": dense(k)}},
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize("form", ["weights.h5", "keras", "h5"])
+@pytest.mark.parametrize("reader", FAMILIES)
+def test_layers_without_names_in_containers_of_keras_2(reader: str, form: str, holder: str, tmp_path: Path) -> None:
+    """It goes into dicts by their sorted keys, also where a layer is met elsewhere before."""
+
+    def model(k: Any) -> Any:
+        class Model(k.Model):  # type: ignore[misc]
+            def __init__(self) -> None:
+                super().__init__()
+                self.body, held = dense(k), HOLDERS[holder](k)
+                more = held.pop("more", {})
+                for name, value in held.items():
+                    setattr(self, name, dict(value) if isinstance(value, dict) else value)
+                for key, value in more.items():
+                    self.heads[key] = value
+                self.__dict__["ordered"] = [self.body, *tf.nest.flatten([*held.values(), more])]
+
+            def call(self, inputs: Any) -> Any:
+                for layer in filter(None, self.ordered):
+                    inputs = layer(inputs)
+                return inputs
+
+        made = Model()
+        made(tf.zeros([1, 4]))
+        return made
+
+    source, target = randomized(model(tf_keras)), model(FAMILIES[reader])
+    path = tmp_path / f"model.{form}"
+    source.save(path) if form == "keras" else source.save_weights(path)
+    pr.restore_subset(target, path, strict=True)
+    for ours, theirs in zip(*(filter(None, each.ordered) for each in (target, source)), strict=True):
+        np.testing.assert_array_equal(ours.get_weights()[0], theirs.get_weights()[0])
+
+
 @pytest.mark.parametrize("keys", ["seg aux", "aux seg"])
 @pytest.mark.parametrize("attribute", ["heads", "outs"])
 @pytest.mark.parametrize(

@@ -242,7 +242,8 @@ def test_layers_in_lists_of_a_list(
 ) -> None:
     source, target = (in_stages(family, shape, attribute) for family in families)
     pr.restore_subset(target, save(randomized(source), tmp_path), strict=True)
-    assert contents(target) == contents(source)
+    ours, theirs = ([each.stem, *members(getattr(each, attribute)), each.head] for each in (target, source))
+    assert [*map(contents, ours)] == [*map(contents, theirs)]  # The families list them in another order.
 
 
 @pytest.mark.parametrize("save", [archive, weights_h5])

@@ -102,8 +102,9 @@ def _listed_as(places: Mapping[str, int], named: Mapping[int, Sequence[Name]]) -
     """Return the names with the places of the layers that are known by their names alone."""
 
     def placed(name: Name) -> Name:
-        place = None if any(name.places) else places.get(name.segments[0])
-        return name if place is None else name._replace(places=(("", place), *(None for _ in name.segments[1:])))
+        first, *rest = name.places or [None for _ in name.segments]
+        place = places.get(name.segments[0]) if first is None else None
+        return name if place is None else name._replace(places=(("", place), *rest))
 
     return {at: [placed(name) for name in names] for at, names in named.items()}
 
