@@ -17,6 +17,10 @@ Pair = tuple[Entry, Entry]
 
 _ByLayer = Mapping[str, Sequence[Entry]]
 
+_STATISTICS = ("moving_mean", "moving_variance")
+_NORMALIZATION = ("gamma", "beta", *_STATISTICS)
+"""The variables of a normalization, in the order in which Keras stores them."""
+
 _NUMBER = re.compile(r"_\d+(?=/|$)")
 
 
@@ -154,14 +158,32 @@ def _chosen(
 ) -> dict[str, Pair]:
     """Return a tensor of a layer for each of the variables, by key, or nothing if there is none for one of them."""
     chosen: dict[str, Pair] = {}
-    for target, free in variables:
+    known = _in_order(variables, layer)
+    for target, free in variables if known is None else ():
         left = [entry for entry in free[layer] if entry.key not in taken and entry.key not in chosen]
         if not left:
             return {}
         ordered = sorted(left, key=lambda entry: _natural(entry.name))
         best = max(ordered, key=lambda entry: likeness(target, entry))
         chosen[best.key] = best, target
-    return chosen
+    return chosen if known is None else known
+
+
+def _in_order(variables: Sequence[tuple[Entry, _ByLayer]], layer: str) -> dict[str, Pair] | None:
+    """Return a tensor for each variable of a normalization, of which a file has the places alone: which of them it lacks now tells these.
+
+    Nothing if nobody can tell which of them the file lacks; None if it is no normalization, or no such file.
+    """
+    names = [target.called.segments[-1] for target, _ in variables]
+    order = _NORMALIZATION if not {*names}.isdisjoint(_STATISTICS) else _NORMALIZATION[: -len(_STATISTICS)]
+    held = {entry.key: entry for _, free in variables for entry in free[layer]}
+    if not {*names} <= {*order} or any(entry.called.segments[-2:-1] != (VARIABLES,) for entry in held.values()):
+        return None
+    places = sorted(held.values(), key=lambda entry: _natural(entry.name))
+    if len(places) != len(order):
+        return {}
+    pairs = ((places[order.index(name)], target) for name, (target, _) in zip(names, variables, strict=True))
+    return {old.key: (old, new) for old, new in pairs}
 
 
 def _common_end(name: str, other: str) -> int:
