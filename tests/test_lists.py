@@ -241,7 +241,12 @@ def test_layers_in_lists_of_a_list(
     shape: str, attribute: str, families: tuple[str, str], save: Saved, tmp_path: Path
 ) -> None:
     source, target = (in_stages(family, shape, attribute) for family in families)
-    pr.restore_subset(target, save(randomized(source), tmp_path), strict=True)
+    path = save(randomized(source), tmp_path)
+    if shape == "dicts" and save is weights_h5 and families[0] == "keras" and KERAS < (3, 6):
+        with pytest.raises(pr.AmbiguousError):  # Such a file may be of TensorFlow 2.14, which sorts the keys.
+            pr.restore_subset(target, path)
+        return
+    pr.restore_subset(target, path, strict=True)
     ours, theirs = ([each.stem, *members(getattr(each, attribute)), each.head] for each in (target, source))
     assert [*map(contents, ours)] == [*map(contents, theirs)]  # The families list them in another order.
 
@@ -374,9 +379,10 @@ def test_one_layer_s_name_does_not_say_where_the_others_without_went(save: Saved
 
     path, target = save(randomized(source), tmp_path), Net()
     target(np.ones([1, 4], np.float32))
-    with unchanged(target), pytest.raises(pr.AmbiguousError) as caught:
+    refusal = pr.AmbiguousError if KERAS >= (3, 6) else (pr.AmbiguousError, pr.NothingLoadedError)
+    with unchanged(target), pytest.raises(refusal) as caught:
         pr.restore_subset(target, path)
-    if KERAS >= (3, 6):  # Before, files do not name what is in lists.
+    if isinstance(caught.value, pr.AmbiguousError) and KERAS >= (3, 6):  # Before, files do not name what is in lists.
         assert {re.sub(r"_\d+/", "/", each) for each in caught.value.names} >= {
             "heads/new/kernel",
             "blocks/0/dense/kernel",
