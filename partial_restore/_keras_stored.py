@@ -74,7 +74,20 @@ def listed(owner: Any, layers: Sequence[Any], *, sorts: bool) -> list[Any]:
     ids = {id(each) for each in held.values()}
     in_attributes = ([id(each) for each in some if id(each) in ids] for some in (own, layers))
     is_known = {*map(id, own)} == {*map(id, layers)} and operator.eq(*in_attributes)
-    return other if is_known else list(layers)  # What is in a list or dict may have been put there later.
+    if is_known:  # What is in a list or dict may have been put there later.
+        return other
+    return _listed_anew(layers, held.values(), sorts=sorts)  # An attribute was set again.
+
+
+def _listed_anew(layers: Sequence[Any], things: Iterable[Any], *, sorts: bool) -> list[Any]:
+    """Return the layers, those of each container in another order, in the places that these have."""
+    places = {id(each): i for i, each in enumerate(layers)}
+    found = list(layers)
+    for thing in things:
+        members = [each for each in _met([thing], sorts=sorts) if id(each) in places]
+        for i, each in zip(sorted(places.pop(id(each)) for each in members), members, strict=True):
+            found[i] = each
+    return found
 
 
 def _is_of_layers(layer: Any) -> bool:

@@ -1175,10 +1175,16 @@ HOLDERS: dict[str, Callable[[Any], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize(
+    ("holder", "is_set_again"),
+    [*((each, False) for each in HOLDERS), ("dict with none", True), ("list of dicts", True), ("dict of a list", True)],
+)
 @pytest.mark.parametrize("form", ["weights.h5", "keras", "h5"])
 @pytest.mark.parametrize("reader", FAMILIES)
-def test_layers_without_names_in_containers_of_keras_2(reader: str, form: str, holder: str, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:.*was called on layer")  # Keras 3 keeps the layer that was replaced.
+def test_layers_without_names_in_containers_of_keras_2(
+    reader: str, form: str, holder: str, is_set_again: bool, tmp_path: Path
+) -> None:
     """It goes into dicts by their sorted keys, also where a layer is met elsewhere before."""
 
     def model(k: Any) -> Any:
@@ -1186,12 +1192,17 @@ def test_layers_without_names_in_containers_of_keras_2(reader: str, form: str, h
             def __init__(self) -> None:
                 super().__init__()
                 self.body, held = dense(k), HOLDERS[holder](k)
+                if is_set_again:
+                    self.zero, self.one = dense(k), dense(k)
+                    self.zero = dense(k)
                 more = held.pop("more", {})
                 for name, value in held.items():
                     setattr(self, name, dict(value) if isinstance(value, dict) else value)
                 for key, value in more.items():
                     self.heads[key] = value
                 self.__dict__["ordered"] = [self.body, *tf.nest.flatten([*held.values(), more])]
+                if is_set_again:
+                    self.ordered.extend([self.zero, self.one])
 
             def call(self, inputs: Any) -> Any:
                 for layer in filter(None, self.ordered):
