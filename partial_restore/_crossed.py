@@ -67,8 +67,10 @@ def _by_count(placed: _Pairs, sides: Sides) -> Iterator[list[_Way]]:
     in_blocks = {(t, s) for t, s in placed if _blocks_around(sides.targets[t]) and _blocks_around(sides.sources[s])}
     known = []
     for pairs, around in ((in_blocks, _names_of_blocks), (placed - in_blocks, _given_around)):
+        if not pairs:
+            continue
         ours, theirs = (_chosen(sides, around, is_target=is_target) for is_target in (True, False))
-        if pairs and ours and theirs:
+        if ours and theirs:
             known.append((pairs, ours, theirs, min(max(map(len, side.values())) for side in (ours, theirs))))
     for count in range(1, 1 + max((depth for *_, depth in known), default=0)):
         yield [
@@ -118,7 +120,7 @@ def _names_of_blocks(entry: Entry) -> _Around:
 
 def _blocks_around(entry: Entry) -> _Around:
     """Return what is known of the blocks around a variable, and not what it is called itself in a list."""
-    return sorted((depth, name) for depth, name, _ in entry.blocks if depth > 1)
+    return sorted((depth, name) for depth, name, _ in entry.blocks if depth > 1) if entry.blocks else ()
 
 
 def _given_around(entry: Entry) -> _Around:

@@ -75,11 +75,13 @@ def is_place(segment: str) -> bool:
     return OF in segment and _PLACE.fullmatch(segment) is not None
 
 
-def positions_of(name: Name, pins: int, bases: Collection[str]) -> Sequence[tuple[str, int] | None]:
+def positions_of(name: Name, pins: int, bases: frozenset[str]) -> Sequence[tuple[str, int] | None]:
     """Return (kind, number) of the segments that are positions, None of those that were chosen or are among the first ``pins``; nothing if all were chosen."""
     if name.tells_all:
         return ()
-    return [_position(name, i, bases) if i >= pins else None for i in range(len(name.segments))]
+    return [
+        _position(segment, bool(name.said[i]), bases) if i >= pins else None for i, segment in enumerate(name.segments)
+    ]
 
 
 def uniquified(names: Iterable[Name]) -> set[str]:
@@ -136,6 +138,8 @@ def counted_with_gaps(ours: Iterable[Name], theirs: Iterable[Name], classes: Col
     >>> [sorted(counted_with_gaps([one, two], [each, three], ["block"])) for each in (one, two)]
     [['block'], []]
     """
+    if not classes:
+        return frozenset()
     here, there = (_numbers(names, classes) for names in (ours, theirs))
     return frozenset(
         base
@@ -151,8 +155,7 @@ def _numbers(names: Iterable[Name], classes: Collection[str]) -> Mapping[tuple[s
     found: dict[tuple[str, Prefix], set[int]] = defaultdict(set)
     for name in names:
         for i, segment in enumerate(name.segments):
-            base = unnumbered_word(segment) or segment
-            if base in classes and not name.said[i]:
+            if not name.said[i] and (base := unnumbered_word(segment) or segment) in classes:
                 scope = tuple(unnumbered_word(each) or each for each in name.segments[:i])
                 found[base, scope].add(int(segment[len(base) + 1 :] or 0))
     return found
@@ -164,12 +167,18 @@ def unnumbered_word(word: str) -> str:
     return found[1] if found else ""
 
 
-def _position(name: Name, i: int, bases: Collection[str]) -> tuple[str, int] | None:
-    """Return (kind, number) if segment ``i`` is a position: a place in a list or an automatic name."""
-    segment = name.segments[i]
+@lru_cache
+def one_of(bases: frozenset[str]) -> frozenset[str]:
+    """Return the same object for all equal sets: as one of the arguments of a cached function it is then compared at once."""
+    return bases
+
+
+@lru_cache(maxsize=1 << 16)
+def _position(segment: str, is_said: bool, bases: frozenset[str]) -> tuple[str, int] | None:
+    """Return (kind, number) if a segment is a position: a place in a list or an automatic name."""
     if segment.isdecimal():
         return "", int(segment)
-    if name.said[i]:
+    if is_said:
         return None
     if place := _PLACE.fullmatch(segment):
         return OF, int(place[1])
@@ -179,7 +188,7 @@ def _position(name: Name, i: int, bases: Collection[str]) -> tuple[str, int] | N
     return (counted_as(segment), -1) if _is_automatic(segment, bases) else None
 
 
-def _merged(base: str, number: int, bases: Collection[str]) -> tuple[str, int]:
+def _merged(base: str, number: int, bases: frozenset[str]) -> tuple[str, int]:
     """Return the kind and number of a position: ``block_2`` may be the third of a class or one of ``Block_2``, so these are counted together."""
     numbered = _NUMBERED.fullmatch(base)
     if numbered and _is_automatic(numbered[1], bases):
@@ -211,7 +220,7 @@ def unprivate(name: str) -> str:
     return name.removeprefix("private") if name.startswith("private__") else name
 
 
-def may_be_automatic(name: Name, bases: Collection[str]) -> bool:
+def may_be_automatic(name: Name, bases: frozenset[str]) -> bool:
     """Say whether a segment looks as if Keras had made it up."""
     return any(position and position[0] for position in positions_of(name, 0, bases))
 
@@ -235,7 +244,7 @@ def front_of(segment: str, bases: Collection[str]) -> Front | None:
     return None
 
 
-def _is_automatic(base: str, bases: Collection[str]) -> bool:
+def _is_automatic(base: str, bases: frozenset[str]) -> bool:
     """Say whether Keras counts with this name; the halves of a bidirectional layer are called after its layer."""
     return unprivate(base) in bases or (base.startswith(HALVES) and base.partition("_")[2] in bases)
 

@@ -53,9 +53,12 @@ def told_beside_attributes(nodes: Sequence[Node], leaves: Sequence[int], read: R
 
     So it is if they tell one more, above all, or if the first attribute is that of the model itself: then all below have its name.
     """
+    within = {leaf: path for leaf, path in read.items() if len(path) > 1 and not path.members}
+    steps = {leaf: below for leaf, path in within.items() if len(below := _telling_steps(nodes, path)) > 1}
+    if not steps:
+        return {}
     honest = _honest_stems(nodes, leaves, read)
-    steps = {leaf: _telling_steps(nodes, path) for leaf, path in read.items() if not path.members}
-    called = {leaf: (nodes[leaf].full_name or "").split("/") for leaf, below in steps.items() if len(below) > 1}
+    called = {leaf: (nodes[leaf].full_name or "").split("/") for leaf in steps}
     fronts: dict[int, set[str]] = defaultdict(set)
     for leaf, parts in called.items():
         fronts[steps[leaf][0].node].add(parts[0])

@@ -18,6 +18,7 @@ from partial_restore._keys import (
     counted_on_one_side,
     counted_with_gaps,
     may_be_automatic,
+    one_of,
     uniquified,
     unnumbered_word,
 )
@@ -109,7 +110,7 @@ def _compared(
     counted = counted_on_one_side(_layer_words(targets), _layer_words(sources)) | counted_with_gaps(
         _names_of(targets), _names_of(sources), own - words
     )
-    return Sides(targets, sources, renamed, words | own | uniquified(everyone), called, counted)
+    return Sides(targets, sources, renamed, one_of(words | own | uniquified(everyone)), called, counted)
 
 
 def _but_new(settled: Mapping[int, Settled], claims: Sequence[Claim], sides: Sides) -> dict[int, Settled]:

@@ -106,7 +106,7 @@ def _model_names(
         blocks = scoped.blocks
         if given and readable and all(name.tells_all for name in readable):
             given = ()  # The attributes say all; a full name could only repeat them or blur them.
-        if not given and readable and all(name.tells_all for name in readable):
+        if beside and not given and readable and all(name.tells_all for name in readable):
             blocks = blocks or tuple(in_attributes(nodes, read[leaf], beside))
         names = Names(readable, given, "model", lacking=lacking, scoped=scoped.names, blocks=blocks)
         found[leaf] = names if readable or given else _unreadable(leaf, nodes[leaf], all_paths)

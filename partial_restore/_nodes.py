@@ -99,14 +99,17 @@ def overwritten(nodes: Sequence[Node]) -> set[tuple[int, str]]:
     It tracks every weight under its name, beside the attribute in which a person keeps it. Here the attributes tell, and that name nothing.
     """
     found: set[tuple[int, str]] = set()
+    everywhere = Counter(node.full_name for node in nodes)
     for i, node in enumerate(nodes):
         called = {
             segment: child
             for segment, child in node.children
-            if (nodes[child].full_name or "").rpartition("/")[2] == segment
+            if (name := nodes[child].full_name) and everywhere[name] > 1 and name.rpartition("/")[2] == segment
         }
+        if not called:
+            continue
         homes: dict[int, set[str]] = defaultdict(set)
-        for segment, leaf in _held(nodes, i) if called else ():
+        for segment, leaf in _held(nodes, i):
             homes[leaf].add(segment)
         times = Counter(nodes[leaf].full_name for leaf in homes)
         found.update(

@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
 def keyed(
     names: Iterable[tuple[int, Name, int]],
-    bases: Collection[str],
+    bases: frozenset[str],
     front_of: Callable[[str], Front | None],
     *,
     is_target: bool,

@@ -58,7 +58,7 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
             names = (*names, Name(segments, (True,) * len(segments)))
         found[leaf] = Scoped(names, (*blocks, (1, variable.label, variable.times)))
     known_labels = {i: node.label for i, node in enumerate(nodes) if node.label}
-    for leaf, path in read.items():
+    for leaf, path in read.items() if known_labels else ():
         full, (names, blocks) = _called(nodes[leaf]), found.get(leaf, Scoped())
         known = {depth for depth, _, _ in blocks}
         around = [each for each in in_attributes(nodes, path, known_labels) if each[0] not in known]

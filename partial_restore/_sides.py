@@ -22,7 +22,7 @@ class Sides:
     targets: Sequence[Entry]
     sources: Sequence[Entry]
     renamed: Sequence[Renamed | None]
-    bases: Collection[str]
+    bases: frozenset[str]
     called: str = ""
     counted: Collection[str] = ()
 
@@ -36,7 +36,7 @@ class Sides:
 
         That is on the same side; or it is the model, which a file does not name: then it has no other one of its class.
         """
-        front = front_of(segment, self.bases)
+        front = front_of(segment, self._own) if self._own else None
         if front is None:
             return None
         base, number, _ = front
@@ -44,9 +44,14 @@ class Sides:
         return front if (f"{base}_{number}" if number else base) in known or not (known or is_target) else None
 
     @cached_property
+    def _own(self) -> frozenset[str]:
+        """The classes of the model's own."""
+        return self.bases - AUTOMATIC
+
+    @cached_property
     def _automatic(self) -> tuple[Mapping[str, set[str]], Mapping[str, set[str]]]:
         """The automatic names of layers of the model's own classes, by these: those of the checkpoint, and of the model."""
-        theirs, ours = (_by_class(side, frozenset(self.bases) - AUTOMATIC) for side in (self.sources, self.targets))
+        theirs, ours = (_by_class(side, self._own) for side in (self.sources, self.targets))
         return theirs, ours
 
     @cached_property
