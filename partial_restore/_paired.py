@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -116,7 +117,7 @@ def paired(undecided: Sequence[Open], likeness: Likeness) -> list[Pair]:
         return *few, *(-each for each in alike[layer]), order[layer]
 
     for layer in sorted(layers, key=rank):
-        found = (_chosen(layers[layer], option, pairs, likeness) for option in options[layer])
+        found = (_chosen(layers[layer], option, pairs.keys(), likeness) for option in options[layer])
         pairs |= next(filter(None, found), {})
     return list(pairs.values())
 
@@ -154,19 +155,21 @@ def _options(variables: Sequence[tuple[Entry, _ByLayer]], likeness: Likeness) ->
 
 
 def _chosen(
-    variables: Sequence[tuple[Entry, _ByLayer]], layer: str, taken: Collection[str], likeness: Likeness
+    variables: Sequence[tuple[Entry, _ByLayer]], layer: str, taken: AbstractSet[str], likeness: Likeness
 ) -> dict[str, Pair]:
     """Return a tensor of a layer for each of the variables, by key, or nothing if there is none for one of them."""
-    chosen: dict[str, Pair] = {}
     known = _in_order(variables, layer)
-    for target, free in variables if known is None else ():
+    if known is not None:
+        return known if taken.isdisjoint(known) else {}
+    chosen: dict[str, Pair] = {}
+    for target, free in variables:
         left = [entry for entry in free[layer] if entry.key not in taken and entry.key not in chosen]
         if not left:
             return {}
         ordered = sorted(left, key=lambda entry: _natural(entry.name))
         best = max(ordered, key=lambda entry: likeness(target, entry))
         chosen[best.key] = best, target
-    return chosen if known is None else known
+    return chosen
 
 
 def _in_order(variables: Sequence[tuple[Entry, _ByLayer]], layer: str) -> dict[str, Pair] | None:

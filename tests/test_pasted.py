@@ -176,6 +176,14 @@ def named_encoder(count: int) -> tuple[Any, Parts]:
     return encoder(count, is_named=True)
 
 
+def normalized_blocks(count: int) -> tuple[Any, Parts]:
+    """Blocks in a list, of which each has a normalization, whose variables a file knows by their places alone."""
+    model = Encoder([Block() for _ in range(count)])
+    model(np.zeros([1, 4], np.float32))
+    parts = {f"{i} {a}": getattr(each, a) for i, each in enumerate(model.blocks) for a in ("dense", "norm")}
+    return randomized(model), parts
+
+
 def subset(folder: Path, model: Any) -> str:
     return str(pr.save_subset(model, folder / "subset"))
 
@@ -212,6 +220,7 @@ PASTED: dict[str, tuple[Callable[[int], tuple[Any, Parts]], tuple[int, int], Cal
     "blocks in a list keep their attributes": (encoder, (4, 3), subset),
     "names of blocks in a list count": (named_encoder, (4, -4), subset),
     "a subclassed model, exported": (transformer, (0, 0), exported),
+    "one more block with a normalization": (normalized_blocks, (2, 3), weights_h5),
 }
 
 
