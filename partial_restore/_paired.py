@@ -51,7 +51,8 @@ class Likeness:
     """How much alike a variable and a tensor are called: how many segments the ends of two names have in common.
 
     First those that were given count, with the numbers that a person chose; then without any, also in other names, be it with the
-    name of the ``model`` before them; then the attributes. Numbers of ``automatic`` names tell nothing, nor does a place in a list.
+    name of the ``model`` before them; then the attributes. Numbers of ``automatic`` names tell nothing, nor does a place in a list. Last
+    counts whether they lie in as many models and layers.
     """
 
     model: str = ""
@@ -69,10 +70,16 @@ class Likeness:
             max((_common_end(*map(unnumbered, pair)) for pair in given), default=0),
             max((_common_end(unnumbered(one), unnumbered(other)) for one in ours for other in theirs), default=0),
             max((_common_end(*map(unnumbered, pair)) for pair in attributes), default=0),
+            -min((abs(_layers(one) - _layers(other)) for one in target.paths for other in source.paths), default=0),
         )
 
     def _chosen(self, name: str) -> str:
         return "/".join(base if (base := unnumbered(each)) in self.automatic else each for each in name.split("/"))
+
+
+def _layers(path: Name) -> int:
+    """Return in how many layers a variable lies that are known by their names or numbers, as members of a model are."""
+    return sum(is_said is False for is_said in path.said[:-1])
 
 
 def _given(entry: Entry) -> list[str]:
@@ -88,7 +95,7 @@ def paired(undecided: Sequence[Open], likeness: Likeness) -> list[Pair]:
     """Return the undecided in pairs, each tensor once, layer by layer: one that has a free tensor for each of the variables.
 
     What has fewest of these goes first, then what is called most alike one of them, and takes that; then what comes first in the model.
-    Last goes that of whose tensors another layer has the name.
+    Last goes that of whose tensors another layer has the name; and what is called most alike none that is left waits for all others.
 
     >>> from partial_restore._types import name_of
     >>> head, inner = (Entry(name, (name_of(name),), (), (), "float32") for name in ("dense_1/w", "net/dense/w"))
@@ -116,10 +123,23 @@ def paired(undecided: Sequence[Open], likeness: Likeness) -> list[Pair]:
         few = is_outdone, len(options[layer]), places.get(layer, 0)
         return *few, *(-each for each in alike[layer]), order[layer]
 
+    waiting: list[str] = []
     for layer in sorted(layers, key=rank):
-        found = (_chosen(layers[layer], option, pairs.keys(), likeness) for option in options[layer])
-        pairs |= next(filter(None, found), {})
+        best = [option for option, found in options[layer].items() if found == alike[layer]]
+        if found := _first(layers[layer], best, pairs.keys(), likeness):
+            pairs |= found
+        else:
+            waiting.append(layer)
+    for layer in waiting:
+        pairs |= _first(layers[layer], options[layer], pairs.keys(), likeness)
     return list(pairs.values())
+
+
+def _first(
+    variables: Sequence[tuple[Entry, _ByLayer]], options: Iterable[str], taken: AbstractSet[str], likeness: Likeness
+) -> dict[str, Pair]:
+    """Return tensors of the first of some layers that has them for all of the variables, or nothing."""
+    return next(filter(None, (_chosen(variables, option, taken, likeness) for option in options)), {})
 
 
 def _as_made(layers: Iterable[str], names: Mapping[str, str]) -> list[str]:

@@ -184,6 +184,23 @@ def normalized_blocks(count: int) -> tuple[Any, Parts]:
     return randomized(model), parts
 
 
+INNER = ("stem body inner", "stem body", "stem inner", "stem new inner")
+"""What stands before the head of models without names, one of them with a model within."""
+
+
+def around_inner(number: int) -> tuple[Any, Parts]:
+    """Layers without names around an inner model that has such ones as well."""
+    first, second, x = Layers.Dense(4), Layers.Dense(4), Layers.Input([4])
+    inner, parts = keras.Model(x, second(first(x))), {}
+    outputs = inputs = Layers.Input([4])
+    for name in INNER[number].split():
+        layer = inner if name == "inner" else Layers.Dense(4)
+        parts |= {"first": first, "second": second} if name == "inner" else {name: layer}
+        outputs = layer(outputs)
+    head = Layers.Dense(3)
+    return randomized(keras.Model(inputs, head(outputs))), {**parts, "head": head}
+
+
 def subset(folder: Path, model: Any) -> str:
     return str(pr.save_subset(model, folder / "subset"))
 
@@ -221,6 +238,10 @@ PASTED: dict[str, tuple[Callable[[int], tuple[Any, Parts]], tuple[int, int], Cal
     "names of blocks in a list count": (named_encoder, (4, -4), subset),
     "a subclassed model, exported": (transformer, (0, 0), exported),
     "one more block with a normalization": (normalized_blocks, (2, 3), weights_h5),
+    "layers around an inner model that is gone": (around_inner, (0, 1), saved),
+    "a layer around an inner model that is gone": (around_inner, (0, 2), saved),
+    "a new layer around an inner model": (around_inner, (2, 3), saved),
+    "a new layer around an inner model, in HDF5": (around_inner, (2, 3), weights_h5),
 }
 
 
