@@ -52,7 +52,7 @@ def _undecided(decision: Decision, sources: Sequence[Entry]) -> list[Open]:
     """Return what is undecided.
 
     A tensor without a name has a place only, in the order of the model: that counts where the places of the variables are
-    known, and as many may have one as there are, be they selected or not.
+    known, and as many may have one as there are, be they selected or not. So it is with state of which only the order tells whose it is.
     """
     taken = {match.source.key for match in decision.matches if match.source}
     alike: dict[str, list[Entry]] = defaultdict(list)
@@ -71,7 +71,13 @@ def _undecided(decision: Decision, sources: Sequence[Entry]) -> list[Open]:
         if match.outcome is Outcome.AMBIGUOUS or any(entry.nameless for entry in match.candidates)
     ]
     times = Counter(each.target.shape for each in found if each.is_nameless and each.target.place is not None)
-    return [each for each in found if not each.is_nameless or times[each.target.shape] == len(each.free)]
+    pieces = Counter(each.target.shape for each in found if each.is_state)
+    return [
+        each
+        for each in found
+        if (not each.is_nameless or times[each.target.shape] == len(each.free))
+        and (not each.is_state or pieces[each.target.shape] == len(each.free))
+    ]
 
 
 def _rules(pairs: Iterable[Pair], rest: Iterable[Entry], *, by_layer: bool) -> Rules:

@@ -36,6 +36,10 @@ class Open(NamedTuple):
         return any(entry.nameless for entry in self.free)
 
     @property
+    def is_state(self) -> bool:
+        return self.target.group == "optimizer"
+
+    @property
     def is_ordered(self) -> bool:
         """Say whether of a tensor only the place is known, in the order of the model."""
         return self.is_nameless or any(is_place(segment) for entry in self.free for segment in entry.called.segments)
@@ -225,8 +229,8 @@ def unnumbered(name: str) -> str:
 
 
 def layer_of(entry: Entry) -> str:
-    """Return what a variable is part of: a member of a list is a part of nothing else, and what has no name may be of anyone's."""
-    is_alone = _is_listed(entry.called) and not entry.nameless
+    """Return what a variable is part of: a member of a list is a part of nothing else, nor is state, and what has no name may be of anyone's."""
+    is_alone = (_is_listed(entry.called) and not entry.nameless) or entry.group == "optimizer"
     return entry.name if is_alone else "/".join(entry.called.segments[:-1])
 
 

@@ -276,3 +276,34 @@ def test_nothing_is_advised_where_places_tell_nothing(tmp_path: Path) -> None:
         pr.restore_subset(source.get_layer("d"), exported(tmp_path, source))
     assert caught.value.rename is None
     assert "rename={" not in str(caught.value)
+
+
+def trained(optimizer: Any, *, frozen: bool = False) -> Any:
+    """Three layers without names in attributes, and an optimizer with state."""
+    model = Attention()
+    built = keras.Sequential([Layers.Input([4]), model])
+    model.key.trainable = not frozen
+    built.compile(optimizer, "mse")
+    built.fit(np.ones([4, 4]), np.zeros([4, 4]), verbose=0)
+    return built
+
+
+@pytest.mark.parametrize("options", [{"momentum": 0.9}, {"centered": True}, {"momentum": 0.9, "centered": True}])
+def test_advised_state_comes_in_the_order_of_the_optimizer(options: Mapping[str, Any], tmp_path: Path) -> None:
+    """RMSprop keeps all velocities, then all momentums: a file that numbers them does not tell what they are."""
+    source, target = (trained(keras.optimizers.RMSprop(**options)) for _ in range(2))
+    path = weights_h5(tmp_path, source)
+    with pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, path, optimizer=True)
+    assert caught.value.rename
+    pr.restore_subset(target, path, optimizer=True, rename=caught.value.rename)
+    for ours, theirs in zip(target.optimizer.variables, source.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs, err_msg=theirs.path)
+
+
+def test_no_state_is_advised_of_fewer_variables(tmp_path: Path) -> None:
+    """Of the state of three layers, one of which is frozen now, the order does not tell whose is gone."""
+    path = weights_h5(tmp_path, trained(keras.optimizers.RMSprop(momentum=0.9)))
+    with pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(trained(keras.optimizers.RMSprop(momentum=0.9), frozen=True), path, optimizer=True)
+    assert caught.value.rename is None
