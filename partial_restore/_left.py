@@ -54,7 +54,11 @@ def but_left(settled: Mapping[int, Settled], led: Collection[int], sides: Sides)
         *_met(mine.named, yours.in_attributes, sides),
         *_met(mine.in_attributes, yours.named, sides),
     )
-    settled = {**settled, **{t: (Grade.ELSEWHERE, (s,)) for t, s in moved}}
+    settled = {
+        **settled,
+        **{t: (Grade.ELSEWHERE, (s,)) for t, s in moved},
+        **{t: (Grade.UNDECIDED, (s,)) for t, s in _met(_by_attributes(targets, sides), yours.named, sides)},
+    }
     ours, theirs = map(_numbered, rows)
     if any(OF in segment for row in theirs for segment in row.segments):
         return settled  # A checkpoint lost what these are called.
@@ -120,6 +124,21 @@ def _by_names(left: Collection[int], sides: Sides, *, is_target: bool) -> _Named
         {layer: held for layer, held in found[is_named].items() if len(homes[layer]) == 1} for is_named in (True, False)
     )
     return _Named(named, in_attributes)
+
+
+def _by_attributes(left: Collection[int], sides: Sides) -> _Left:
+    """Return what is left of layers to which nobody gave a name, by the attributes in which they stand, where paths are made of the names of layers.
+
+    A Functional model may have become a class: its layer ``head`` is ``self.head`` now.
+    """
+    found: dict[_Layer, dict[Key, int]] = defaultdict(dict)
+    for t in left:
+        for path, shown in zip(sides.targets[t].paths, sides.targets[t].shown[:1], strict=False):
+            own = 2 if path.segments[-2:-1] == (VARIABLES,) else 1
+            layer = path.segments[-own - 1 : -own]
+            if layer and chosen_name(layer[0], sides, is_target=True) is None:
+                found[shown.segments[:-1]][path.segments[-own:]] = t
+    return found
 
 
 def _names_around(path: Name, blocks: Blocks) -> Mapping[int, str]:

@@ -1408,6 +1408,42 @@ def test_a_layer_without_a_name_that_has_other_variables_now(
                 np.testing.assert_array_equal(each, old.get(each.name.rpartition("/")[2], each))
 
 
+@pytest.mark.parametrize("form", ["h5", "whole.h5", "keras", "weights.h5"])
+@pytest.mark.parametrize("k", FAMILIES.values(), ids=FAMILIES)
+def test_a_layer_without_a_name_in_an_attribute_that_the_file_has_as_a_name(k: Any, form: str, tmp_path: Path) -> None:
+    """A Functional model is a class now: what was ``head`` is ``self.head``, if not another one."""
+    if k is keras and form == "h5":
+        pytest.skip("Keras 3 writes no such file")
+
+    def body() -> Any:
+        inputs = k.layers.Input([4])
+        hidden = k.layers.Dense(4, name="first")(inputs)
+        return k.Model(inputs, k.layers.Dense(4, name="second")(hidden), name="body")
+
+    class Model(k.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone, self.head = body(), k.layers.Dense(3)
+
+        def call(self, inputs: Any) -> Any:
+            return self.head(self.backbone(inputs))
+
+    inputs = k.layers.Input([4])
+    source, target = randomized(k.Model(inputs, k.layers.Dense(3, name="head")(body()(inputs)))), Model()
+    target(tf.zeros([1, 4]))
+    path = str(tmp_path / f"model.{form}")
+    (source.save_weights if form in ("h5", "weights.h5") else source.save)(path)
+    if k is tf_keras and form == "weights.h5":
+        report = pr.restore_subset(target, path)  # It has no names: the places tell all.
+        assert len(report.loaded) == len(target.weights)
+    else:
+        with unchanged(target), pytest.raises(pr.AmbiguousError) as caught:
+            pr.restore_subset(target, path)
+        pr.restore_subset(target, path, rename=caught.value.rename)
+    for ours, theirs in zip(target.weights, source.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("now", ["x0 x1 x2", "x0 x2", "x0 new x1 x2", "x0 x1 x2 new"])
 @pytest.mark.parametrize("form", ["checkpoint", "within", "subset", "live"])
 def test_named_blocks_of_a_subclassed_model_that_moved_to_other_attributes(form: str, now: str, tmp_path: Path) -> None:
