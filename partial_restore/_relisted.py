@@ -15,7 +15,7 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
     """Leave undecided a place in a list if both sides tell the names of the layers there, chosen ones, and they differ.
 
     Or if the given names tell that what is there traded places: those of one have all models within the list on one side only,
-    those of another on the other side only. Or if layers within have other chosen names, or some of the list are of another class. Or if an attribute is for a layer of a list in which that stands elsewhere now, or among others. So is all that lies at that place, be its name lost; and what stands under an attribute as well, which is no name of its own then.
+    those of another on the other side only. Or if layers within have other chosen names, or some of the list are of another class, or have a name now. Or if an attribute is for a layer of a list in which that stands elsewhere now, or among others. So is all that lies at that place, be its name lost; and what stands under an attribute as well, which is no name of its own then.
     """
 
     def is_renamed(claim: Claim) -> bool:
@@ -44,7 +44,7 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
         return claims
     owners = _owners(sides.targets, sides), _owners(sides.sources, sides)
     renamed = {place for claim in placed if is_renamed(claim) for place in _blocks_of(sides.targets[claim.target])[-1:]}
-    renamed |= _traded(placed, sides) | _moved(placed, sides) | _retyped(placed, sides)
+    renamed |= _traded(placed, sides) | _moved(placed, sides) | _retyped(placed, sides) | _named_since(placed, sides)
     if not renamed:
         return claims
     return [
@@ -88,6 +88,37 @@ def _retyped(claims: Sequence[Claim], sides: Sides) -> set[Prefix]:
             if words[0] and words[1]:
                 classes[place[:-1]][place] = words[0], words[1]
     return {place for found in classes.values() if not _is_one_to_one({*found.values()}) for place in found}
+
+
+def _named_since(claims: Sequence[Claim], sides: Sides) -> set[Prefix]:
+    """Return the places in lists of layers of like variables some of which have a chosen name on one side only, and others on none, or on the other.
+
+    One may have got its name since; or it has come in, and one have gone.
+    """
+    shapes: dict[Prefix, set[tuple[tuple[str, ...], tuple[int, ...]]]] = defaultdict(set)
+    have_names: dict[Prefix, tuple[bool, bool]] = {}
+    for claim in claims:
+        target, source = sides.targets[claim.target], sides.sources[claim.source]
+        path = _listed_path(target)
+        for place in _list_places(path)[-1:]:
+            shapes[place].add((path[len(place) :], target.shape))
+            words = [_word_of(entry, len(path) - len(place) + 1) for entry in (target, source)]
+            if all(words):
+                ours, theirs = (chosen_name(word, sides, is_target=not i) for i, word in enumerate(words))
+                have_names[place] = ours is not None, theirs is not None
+    alike: dict[tuple[Prefix, frozenset[object]], dict[Prefix, tuple[bool, bool]]] = defaultdict(dict)
+    for place, have in have_names.items():
+        if have != (True, True):
+            alike[place[:-1], frozenset(shapes[place])][place] = have
+    return {place for found in alike.values() if len(set(found.values())) > 1 for place in found}
+
+
+def _word_of(entry: Entry, depth: int) -> str:
+    """Return what a layer is called that stands in a list, so many segments before the end, if that is known."""
+    labels = [name for at, name, _ in entry.blocks if at == depth > 1]
+    return next(iter(labels), "") or next(
+        (name.segments[-depth] for name in entry.given if 1 < depth < len(name.segments)), ""
+    )
 
 
 def _is_one_to_one(pairs: Collection[tuple[str, str]]) -> bool:

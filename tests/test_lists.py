@@ -177,6 +177,42 @@ def test_layers_of_a_list_that_are_all_of_another_class_keep_their_places(
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
+    ("before", "now", "widths", "is_told"),
+    [
+        ("- - -", "- - fresh", (4, 4, 4), False),
+        ("- - fresh", "- - -", (4, 4, 4), False),
+        ("- - fresh", "- fresh -", (4, 4, 4), False),
+        ("- - -", "- - head", (4, 4, 3), True),
+        ("- - -", "first second third", (4, 4, 4), True),
+    ],
+)
+@pytest.mark.parametrize("save", [live, by_name, checkpoint])
+def test_a_name_beside_layers_without_speaks_against_places(
+    save: Saved, before: str, now: str, widths: tuple[int, ...], is_told: bool, family: str, tmp_path: Path
+) -> None:
+    """It may be that of a new layer, and one before it be gone; but not if none beside it has the same variables."""
+    if save is checkpoint and family == "keras":
+        pytest.skip("TensorFlow keeps no lists of Keras 3")
+    layers = FAMILIES[family].layers
+
+    def of(names: str) -> Any:
+        pairs = [(width, None if name == "-" else name) for width, name in zip(widths, names.split(), strict=True)]
+        return net(family, lambda _: [layers.Dense(width, name=name) for width, name in pairs])
+
+    source, target, same = randomized(of(before)), of(now), of(before)
+    path = save(source, tmp_path)
+    pr.restore_subset(same, path)
+    assert contents(same) == contents(source)
+    if is_told:
+        pr.restore_subset(target, path)
+        assert contents(target) == contents(source)
+    else:
+        with unchanged(target), pytest.raises(pr.AmbiguousError):
+            pr.restore_subset(target, path)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
     "names", ["first|second third", "first second|third", "second third", "first|second third fourth"]
 )
 def test_blocks_in_lists_of_a_list_are_known_by_their_names(names: str, family: str, tmp_path: Path) -> None:
