@@ -45,6 +45,9 @@ CONTAINER = "container"
 VARIABLES = "vars"
 """Under this segment Keras 3 stores the variables of one layer, numbered."""
 
+GLOBAL_STEP = "global_step"
+"""What TensorFlow calls the step of training, beside the scopes of a graph."""
+
 WRAPPED = ("cell", "layer")
 """Attributes under which a recurrent layer and a wrapper keep the layer within."""
 

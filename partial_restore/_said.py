@@ -14,7 +14,7 @@ from partial_restore._align import alignments, of_its_name
 from partial_restore._alignment import Alignment
 from partial_restore._below import Met
 from partial_restore._certain import is_certain, rivals_of
-from partial_restore._keys import AUTOMATIC, MODELS, SCOPES, VARIABLES, Key, Prefix, is_said, unnumbered
+from partial_restore._keys import AUTOMATIC, GLOBAL_STEP, MODELS, SCOPES, VARIABLES, Key, Prefix, is_said, unnumbered
 from partial_restore._renamed import renamed_claims, undecided_claims
 from partial_restore._roots import root_texts
 from partial_restore._rows import Row, keyed
@@ -88,7 +88,7 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
     contested = {s for _, s in rivals}
     met = frozenset([t for t, s in best.pairs if sides.are_alike(t, s)])
     return Said(
-        _doubted(claims, rivals, kind),
+        _doubted(claims, rivals, kind, sides),
         tuple(root_texts(best.root)),
         met,
         kind == "given" and _is_whole(best, sides),
@@ -125,12 +125,21 @@ def _alike(pairs: Iterable[tuple[int, int]], sides: Sides) -> frozenset[tuple[in
     return frozenset((t, s) for t, s in pairs if sides.are_alike(t, s))
 
 
-def _doubted(claims: list[Claim], rivals: Collection[tuple[int, int]], kind: Kind) -> list[Claim]:
-    """Leave undecided where the alignment that decides and a rival of it would give one tensor to different variables."""
+def _doubted(claims: list[Claim], rivals: Collection[tuple[int, int]], kind: Kind, sides: Sides) -> list[Claim]:
+    """Leave undecided where the alignment that decides and a rival of it would give one tensor to different variables.
+
+    The step of training stands beside the scopes of all models.
+    """
     if not rivals:
         return claims
     pairs = {(claim.target, claim.source) for claim in claims if claim.grade is not Grade.UNDECIDED}
     other = {pair for pair in rivals if pair not in pairs}
+    met = {t for t, _ in pairs}, {s for _, s in pairs}
+    steps = {
+        (t, s)
+        for t, s in other
+        if t not in met[0] and s not in met[1] and _is_step(sides.targets[t], kind) and _is_step(sides.sources[s], kind)
+    }
     targets, sources = {t for t, _ in other}, {s for _, s in other}
     doubtful = [
         claim.opened()
@@ -138,7 +147,13 @@ def _doubted(claims: list[Claim], rivals: Collection[tuple[int, int]], kind: Kin
         else claim
         for claim in claims
     ]
-    return [*doubtful, *(Claim(t, s, Grade.UNDECIDED, kind) for t, s in other)]
+    doubts = (Claim(t, s, Grade.NAMED if (t, s) in steps else Grade.UNDECIDED, kind) for t, s in other)
+    return [*doubtful, *doubts]
+
+
+def _is_step(entry: Entry, kind: Kind) -> bool:
+    """Say whether a variable is the step of training as TensorFlow calls it, of which a graph has one."""
+    return any(name.segments == (GLOBAL_STEP,) for name in _names(entry, kind))
 
 
 def _names(entry: Entry, kind: Kind) -> tuple[Name, ...]:

@@ -511,6 +511,25 @@ def test_roots_are_told() -> None:
     assert decision.roots == ("the checkpoint's root model/",)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "expected"),
+    [
+        ("tower/a/w tower/b/w global_step", "global_step"),
+        ("tower/a/w tower/b/w tower/global_step global_step", "tower/global_step"),
+        ("tower/a/w tower/b/w tower/global_step", "tower/global_step"),
+    ],
+)
+def test_the_step_of_training_stands_beside_a_scope(theirs: str, expected: str) -> None:
+    """TensorFlow calls it so, once in a graph; any other name may be that of a part that the scope has now."""
+    targets = [variable("a/w"), variable("b/w"), variable("global_step", ())]
+    sources = [tensor(name, () if name.endswith("step") else (2,)) for name in theirs.split()]
+    found = told(decide(targets, sources, request()))
+    assert found == {"a/w": "tower/a/w", "b/w": "tower/b/w", "global_step": expected}
+    other = [variable("a/w"), variable("b/w"), variable("scale", ())]
+    sources = [tensor("tower/a/w"), tensor("tower/b/w"), tensor("scale", ())]
+    assert told(decide(other, sources, request()))["scale"] is AMBIGUOUS
+
+
 def test_every_skip_has_the_reason() -> None:
     sources = [
         layer("a/w"),
