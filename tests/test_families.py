@@ -1433,7 +1433,7 @@ def test_a_layer_without_a_name_in_an_attribute_that_the_file_has_as_a_name(k: A
     target(tf.zeros([1, 4]))
     path = str(tmp_path / f"model.{form}")
     (source.save_weights if form in ("h5", "weights.h5") else source.save)(path)
-    if k is tf_keras and form == "weights.h5":
+    if form == "weights.h5" and (k is tf_keras or KERAS < (3, 6)):
         report = pr.restore_subset(target, path)  # It has no names: the places tell all.
         assert len(report.loaded) == len(target.weights)
     else:
