@@ -111,7 +111,7 @@ class _Built:
     def __init__(self, target: Target, deferral: Deferral) -> None:
         self._target, self._deferral = target, deferral
         self.entries, self.automatic, self.batch_bytes = target.entries, target.automatic, target.batch_bytes
-        self.called = target.called
+        self.called, self.joins = target.called, target.joins
         self.variables, self.stands_for, self.unready = target.variables, target.stands_for, target.unready
         self.is_empty, self.assign = target.is_empty, target.assign
         self.values, self.initial_values = target.values, target.initial_values

@@ -79,18 +79,24 @@ class EagerTarget:
         stands_for: Callable[[object], Collection[str] | None],
         unready: Mapping[str, str] = MappingProxyType({}),
         called: str = "",
+        joins: Callable[[Any, Any], bool | None] = lambda *_: None,
     ) -> None:
         self.entries: Sequence[Entry] = [each.entry for each in held]
         self.automatic = automatic
         self.unready = unready
         self.called = called
         self.stands_for = stands_for
+        self._joins = joins
         self._held = {each.entry.key: each for each in held}
 
     @property
     def variables(self) -> Mapping[str, Any]:
         """TensorFlow's variables by the key of their entry."""
         return {key: each.variable for key, each in self._held.items()}
+
+    def joins(self, one: str, other: str) -> bool | None:
+        """Say whether the layer of one variable feeds that of another, or is fed by it; None if that is not known."""
+        return self._joins(self._held[one].variable, self._held[other].variable)
 
     def is_empty(self, keys: Sequence[str]) -> bool:  # noqa: ARG002  A session needs them.
         """Return False: a variable in memory has a value."""

@@ -66,7 +66,7 @@ def listed(owner: Any, layers: Sequence[Any], *, sorts: bool) -> list[Any]:
     Its own Keras has listed them. The other one would go through the same attributes, if these are what they were listed by.
     """
     does_sort = family_of(owner) is not keras_3()
-    if does_sort == sorts or _is_of_layers(owner):
+    if does_sort == sorts or is_of_layers(owner):
         return list(layers)
     skipped = _plain_attributes(family_of(owner))
     held = {name: value for name, value in vars(owner).items() if name not in skipped and not name.startswith(_INNER)}
@@ -90,7 +90,7 @@ def _listed_anew(layers: Sequence[Any], things: Iterable[Any], *, sorts: bool) -
     return found
 
 
-def _is_of_layers(layer: Any) -> bool:
+def is_of_layers(layer: Any) -> bool:
     """Say whether a model was made of a list or a graph of layers."""
     is_of_graph = hasattr(layer, "_operations") or getattr(layer, "_is_graph_network", False)
     return is_of_graph or isinstance(layer, family_of(layer).Sequential)
@@ -232,7 +232,7 @@ class _Walk:
         names.sort(key=lambda name: name if self._reverse else name.replace("_", "~", 1) if name[0] == "_" else name)
         if self._reverse:
             names.reverse()
-        elif _is_of_layers(layer):
+        elif is_of_layers(layer):
             names = ["layers", *names]
         for name in names:
             try:

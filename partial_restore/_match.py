@@ -30,7 +30,7 @@ from partial_restore._said import Said, said_by
 from partial_restore._select import Renamed
 from partial_restore._settle import Claim, Grade, Settled, Tells, completed, contested, filled, settled_by
 from partial_restore._shortened import but_short, but_shortened, but_within, contested_scopes, models_around
-from partial_restore._sides import Sides
+from partial_restore._sides import Joins, Sides
 from partial_restore._types import Entry, Name, name_of
 
 
@@ -55,9 +55,10 @@ def pair(
     renamed: Sequence[Renamed | None],
     automatic: Collection[str],
     called: str = "",
+    joins: Joins = lambda *_: None,
 ) -> Pairing:
     """Return the candidates of every variable. Indices stand for entries of the two sequences."""
-    sides = _compared(targets, sources, renamed, automatic, called)
+    sides = _compared(targets, sources, renamed, automatic, called, joins)
     by_path = said_by("paths", sides)
     by_given = said_by("given", sides, by_path.root)
     knows_places = any(entry.paths != entry.given for entry in targets)
@@ -101,6 +102,7 @@ def _compared(
     renamed: Sequence[Renamed | None],
     automatic: Collection[str],
     called: str,
+    joins: Joins,
 ) -> Sides:
     """Return both sides, and what is a number in their names: not what a person numbered on both."""
     everyone = (name for entry in (*targets, *sources) for name in entry.paths)
@@ -110,7 +112,7 @@ def _compared(
     counted = counted_on_one_side(_layer_words(targets), _layer_words(sources)) | counted_with_gaps(
         _names_of(targets), _names_of(sources), own - words
     )
-    return Sides(targets, sources, renamed, one_of(words | own | uniquified(everyone)), called, counted)
+    return Sides(targets, sources, renamed, one_of(words | own | uniquified(everyone)), called, counted, joins)
 
 
 def _but_new(settled: Mapping[int, Settled], claims: Sequence[Claim], sides: Sides) -> dict[int, Settled]:

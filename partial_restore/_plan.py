@@ -5,7 +5,7 @@ What cannot be decided is an `Outcome` with its candidates, so that a dry run sh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from partial_restore._cast import Cast, is_castable
@@ -28,6 +28,7 @@ class Request:
     automatic: Collection[str] = field(default=frozenset())
     optimizer: bool = False
     called: str = ""
+    joins: Callable[[str, str], bool | None] = lambda *_: None
 
 
 def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request) -> Decision:
@@ -42,7 +43,7 @@ def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request)
     renamed_all = [apply_rules(request.rename, entry) for entry in sources]
     theirs = [(entry, renamed) for entry, renamed in zip(sources, renamed_all, strict=True) if entry.group == "model"]
     free = [entry for entry, _ in theirs]
-    pairing = pair(ours, free, [renamed for _, renamed in theirs], request.automatic, request.called)
+    pairing = pair(ours, free, [renamed for _, renamed in theirs], request.automatic, request.called, request.joins)
     places = {entry.key: t for t, entry in enumerate(ours)}
     decided = [_match(entry, places.get(entry.key), free, pairing, request) for entry in targets]
     matches = doubted(decided, free)

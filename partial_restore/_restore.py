@@ -73,7 +73,8 @@ def plan_subset(
     if optimizer:
         refuse_stateless(target, source.entries)
     rules = compile_rename(rename)
-    request = Request(*selection(target, include, exclude), rules, cast, target.automatic, optimizer, target.called)
+    chosen = selection(target, include, exclude)
+    request = Request(*chosen, rules, cast, target.automatic, optimizer, target.called, target.joins)
     patterns = initialize if isinstance(initialize, Mapping) else None
     given = compile_patterns(patterns, target.stands_for, {entry.name for entry in target.entries})
     decision = decide(target.entries, source.entries, request)

@@ -79,7 +79,7 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
         wrapped = _wrapped(found)
         return Said(claims, told=told, open=_alike(either, sides), replaced=replaced, unsure=unsure, wrapped=wrapped)
     best = found[0]
-    moved = reordered(best.ours, best.theirs)
+    moved = reordered(best.ours, best.theirs, sides)
     copies = _copies(best.met, sides)
     claims.extend(
         claim for claim in _claims(ours, best, moved, sides, kind) if copies.get(claim.source) != claim.target

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, combinations, product
 
 from partial_restore._below import Below, Met
 from partial_restore._keys import OF, Key, Part
+from partial_restore._sides import Sides
 from partial_restore._types import Place
 
 _Sides = tuple[set[Place], set[Place]]
@@ -43,12 +45,13 @@ def disproved(ours: Below, theirs: Below, met: Met, are_alike: Callable[[int, in
     return {layer for layer in here.keys() & there.keys() if _row(layer) in doubtful and layer not in unlike}
 
 
-def reordered(ours: Below, theirs: Below) -> set[Key]:
+def reordered(ours: Below, theirs: Below, sides: Sides) -> set[Key]:
     """Return the keys of the numbered layers among which a layer beside them has another place.
 
     Two of two are as many, but if something stood between them and stands behind them, then one of them is new. So is the only one of
     its class if something came or went as well. Of a class of which there are more now, or fewer, some may have come between
-    them, or gone, not both. Where a file counts each class by itself, layers with names of another class that have moved are as good.
+    them, or gone, not both. Layers with names may have traded places with all of the branches in which they stand: where a file counts each
+    class by itself, or it is not known what feeds what, any of them may be such.
     """
     scopes: dict[Key, list[Key]] = defaultdict(list)
     for layer in ours.places.keys() & theirs.places.keys():
@@ -69,8 +72,10 @@ def reordered(ours: Below, theirs: Below) -> set[Key]:
             is_moved = any(None not in (mine, yours) and mine != yours for mine, yours in behind)
             unmet = [nameless[scope]] if scope in nameless else []
             unmet += [places for other, places in uneven[scope].items() if other != row]
-            is_moved = is_moved or not turned[scope] <= {there[0][0]}
-            if is_moved or not all(_are_between(places, here, there) for places in unmet):
+            marks = turned[scope]
+            is_moved = is_moved or not marks.keys() <= {there[0][0]}
+            is_moved = is_moved or not all(_are_between(places, here, there) for places in unmet)
+            if is_moved or (marks and _are_in_branches(layers, marks[there[0][0]], ours, sides)):
                 found.update(layers)
     return found
 
@@ -143,22 +148,55 @@ def _uneven(scopes: Collection[Key], ours: Below, theirs: Below) -> Mapping[Key,
     return found
 
 
-def _turned(scopes: Mapping[Key, Sequence[Key]], ours: Below, theirs: Below) -> Mapping[Key, set[str]]:
-    """Return by scope the rows of the file in which layers with names traded places, or some came and others went elsewhere."""
+def _turned(
+    scopes: Mapping[Key, Sequence[Key]], ours: Below, theirs: Below
+) -> Mapping[Key, Mapping[str, Collection[Key]]]:
+    """Return by scope and row of the file the layers with names that traded places, or about which some came and others went elsewhere."""
     came, went = (_lone(scopes, side, other) for side, other in ((ours, theirs), (theirs, ours)))
-    found: dict[Key, set[str]] = defaultdict(set)
+    found: dict[Key, dict[str, Collection[Key]]] = defaultdict(dict)
     for scope, siblings in scopes.items():
-        kept: dict[str, list[tuple[Place, Place]]] = defaultdict(list)
+        kept: dict[str, list[tuple[Place, Place, Key]]] = defaultdict(list)
         for layer in siblings:
             if isinstance(layer[-1], str):
-                kept[theirs.places[layer][0]].append((ours.places[layer], theirs.places[layer]))
-        for word, pairs in kept.items():
-            gone = [place for place in went[scope] if place[0] == word]
-            is_shifted = gone and any(bisect(came[scope], mine) != bisect(gone, yours) for mine, yours in pairs)
-            places = [yours for _, yours in sorted(pairs)]
-            if (is_shifted and came[scope]) or places != sorted(places):
-                found[scope].add(word)
+                kept[theirs.places[layer][0]].append((ours.places[layer], theirs.places[layer], layer))
+        for word, places in kept.items():
+            gone = [place for place in went[scope] if place[0] == word and came[scope]]
+            shifted = (layer for mine, yours, layer in places if bisect(came[scope], mine) != bisect(gone, yours))
+            if marks := {*_inverted(places), *(shifted if gone else ())}:
+                found[scope][word] = marks
     return found
+
+
+def _inverted(places: Iterable[tuple[Place, Place, Key]]) -> Iterator[Key]:
+    """Yield the layers of which another one stands before them on one side and behind them on the other."""
+    ordered = sorted(places)
+    highest = accumulate((yours for _, yours, _ in ordered), max)
+    lowest = [*accumulate((yours for _, yours, _ in reversed(ordered)), min)][::-1]
+    for (_, yours, layer), before, behind in zip(ordered, highest, lowest, strict=True):
+        if not before <= yours <= behind:
+            yield layer
+
+
+def _are_in_branches(layers: Sequence[Key], marks: Iterable[Key], ours: Below, sides: Sides) -> bool:
+    """Say whether of two layers with variables of the same shapes one may stand in a branch with what traded places, and the other not.
+
+    They may not if one feeds the other. Where it is not known what feeds what they may.
+    """
+    entries: dict[Key, list[tuple[int, Key]]] = defaultdict(list)
+    for entry, key in ours.rows:
+        for i in range(1, len(key)):
+            entries[key[:i]].append((entry, key[i:]))
+    placed = [entries[mark][0][0] for mark in marks]
+    alike: dict[object, dict[tuple[bool | None, ...], list[int]]] = defaultdict(lambda: defaultdict(list))
+    for layer in layers:
+        first = entries[layer][0][0]
+        shapes = frozenset((rest, sides.targets[t].shape) for t, rest in entries[layer])
+        alike[shapes][tuple(sides.are_joined(first, t) for t in placed)].append(first)
+    return any(
+        not all(sides.are_joined(*pair) for pair in product(*each))
+        for found in alike.values()
+        for each in combinations(found.values(), 2)
+    ) or any(None in joined and len(each) > 1 for found in alike.values() for joined, each in found.items())
 
 
 def _lone(scopes: Collection[Key], side: Below, other: Below) -> Mapping[Key, Sequence[Place]]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from partial_restore._keys import AUTOMATIC, VARIABLES, Front, front_of
 from partial_restore._select import Renamed
 from partial_restore._types import Entry
+
+Joins = Callable[[str, str], bool | None]
+"""Whether the layer of one variable feeds that of another, or is fed by it, by their keys; None if that is not known."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Sides:
     bases: frozenset[str]
     called: str = ""
     counted: Collection[str] = ()
+    joins: Joins = lambda *_: None
 
     @cached_property
     def has_paths(self) -> bool:
@@ -74,6 +78,10 @@ class Sides:
 
     def is_frozen(self, t: int) -> bool:
         return self.targets[t].frozen
+
+    def are_joined(self, t: int, other: int) -> bool | None:
+        """Say whether of the layers of two variables one feeds the other; None if that is not known."""
+        return self.joins(self.targets[t].key, self.targets[other].key)
 
     def are_alike(self, t: int, s: int) -> bool:
         return self.targets[t].shape == self.sources[s].shape

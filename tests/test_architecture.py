@@ -48,6 +48,7 @@ FLOORS = [
         "_sources._locate",
         "_sources._mapping",
         "_sources._checkpoint",
+        "_targets._flow",
         "_targets._tracked",
         "_targets._training",
         "_targets._variables",

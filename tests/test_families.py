@@ -1481,3 +1481,78 @@ def test_named_blocks_of_a_subclassed_model_that_moved_to_other_attributes(form:
     for layer in target.layers:
         for ours, theirs in zip(layer.get_weights(), old.get(layer.name, ()), strict=False):
             np.testing.assert_array_equal(ours, theirs)
+
+
+def in_form(model: Any, folder: Path, form: str) -> str:
+    if form == "checkpoint":
+        return str(tf.train.Checkpoint(model=model).write(str(folder / "model")))
+    model.save(folder / f"model.{form}")
+    return str(folder / f"model.{form}")
+
+
+def side_by_side(kit: Any, users: str, named: str) -> Any:
+    """Branches side by side, of which a layer before or behind one without a name has one."""
+    inputs, outputs = [], []
+    for user in users:
+        inputs.append(kit.layers.Input([4], name=f"{user}_in"))
+        around = {at: kit.layers.Dense(5, name=f"{user}_{at}") for at in ("first", "last") if at in named}
+        hidden = around["first"](inputs[-1]) if "first" in named else kit.layers.Reshape([4])(inputs[-1])
+        hidden = kit.layers.LayerNormalization()(kit.layers.Dense(4)(hidden))
+        outputs.append(around["last"](hidden) if "last" in named else hidden)
+    return randomized(kit.Model(inputs, kit.layers.Dense(3, name="head")(kit.layers.Concatenate()(outputs))))
+
+
+@pytest.mark.parametrize("form", ["checkpoint", "keras", "h5", "live"])
+@pytest.mark.parametrize("named", ["first", "last", "first and last"])
+@pytest.mark.parametrize("after", ["vu", "wu"])
+@pytest.mark.parametrize("kit", FAMILIES.values(), ids=FAMILIES)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_branches_that_traded_places_took_their_layers_without_names_along(
+    kit: Any, after: str, named: str, form: str, tmp_path: Path
+) -> None:
+    """All that has a name stands before, or behind, all that has none, in both models."""
+    source, target = side_by_side(kit, "uv", named), side_by_side(kit, after, named)
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, source if form == "live" else in_form(source, tmp_path, form))
+
+
+def headed(kit: Any, heads: Sequence[str], *, is_nested: bool) -> Any:
+    """Layers without names in two branches, and in one behind these, then heads with names."""
+    inputs = kit.layers.Input([4])
+    sides = [kit.layers.Dense(4)(kit.layers.Dense(4)(inputs)) for _ in range(2)]
+    hidden = kit.layers.Dense(4)(kit.layers.Add()(sides))
+    if is_nested:
+        outer = kit.layers.Input([4])
+        inputs, hidden = outer, kit.Model(inputs, hidden, name="trunk")(outer)
+    return randomized(kit.Model(inputs, [kit.layers.Dense(4, name=head)(hidden) for head in heads]))
+
+
+@pytest.mark.parametrize("form", ["checkpoint", "keras", "h5", "live"])
+@pytest.mark.parametrize("is_nested", [False, True])
+@pytest.mark.parametrize("kit", FAMILIES.values(), ids=FAMILIES)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_layers_without_names_load_before_heads_that_traded_places(
+    kit: Any, form: str, tmp_path: Path, *, is_nested: bool
+) -> None:
+    source, target = (headed(kit, heads, is_nested=is_nested) for heads in ("ab", "ba"))
+    pr.restore_subset(target, source if form == "live" else in_form(source, tmp_path, form))
+    old = source.get_weights()
+    for ours, theirs in zip(target.get_weights(), [*old[:-4], *old[-2:], *old[-4:-2]], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("form", ["checkpoint", "keras", "h5", "live"])
+@pytest.mark.parametrize("kit", FAMILIES.values(), ids=FAMILIES)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_layers_without_names_in_a_row_load_beside_ones_that_traded_places(kit: Any, form: str, tmp_path: Path) -> None:
+    def model(names: str) -> Any:
+        called = [kit.layers.Dense(4, name=name) for name in names]
+        return randomized(
+            kit.Sequential([kit.layers.Input([4]), *called, kit.layers.Dense(4), kit.layers.Dense(4)], name="model")
+        )
+
+    source, target = model("ab"), model("ba")
+    pr.restore_subset(target, source if form == "live" else in_form(source, tmp_path, form))
+    old = source.get_weights()
+    for ours, theirs in zip(target.get_weights(), [*old[2:4], *old[:2], *old[4:]], strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -34,6 +34,9 @@ class Target(Protocol):
     def stands_for(self, thing: object) -> Collection[str] | None:
         """Return the keys of the variables for which an object stands, or None if it holds none."""
 
+    def joins(self, one: str, other: str) -> bool | None:
+        """Say whether the layer of one variable feeds that of another, or is fed by it; None if that is not known."""
+
     def is_empty(self, keys: Sequence[str]) -> bool:
         """Say whether values for these variables take no memory that is not soon theirs: they have none of their own yet."""
 

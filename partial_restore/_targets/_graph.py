@@ -90,6 +90,9 @@ class GraphTarget:
             name for name, parts in self._parts.items() if any(part.variable is each for part in parts for each in held)
         }
 
+    def joins(self, one: str, other: str) -> None:
+        """Return None: of a graph nobody knows its layers."""
+
     def is_empty(self, keys: Sequence[str]) -> bool:
         """Say whether none of these variables has a value yet, and each takes over the memory of the one that it gets.
 

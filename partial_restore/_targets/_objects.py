@@ -14,6 +14,7 @@ from partial_restore._keys import AUTOMATIC, may_be_automatic
 from partial_restore._names import Names
 from partial_restore._places import snake_case
 from partial_restore._targets._called import called_as_in, in_both_families, with_entry
+from partial_restore._targets._flow import Flow
 from partial_restore._targets._tracked import Graph
 from partial_restore._types import Entry, Group, Layout, Name, name_of
 
@@ -41,7 +42,12 @@ def open_object(model: Any, layout: Layout) -> EagerTarget:
     unready = {graph.attribute_of(thing): _live_optimizers.class_of(thing) for thing in unbuilt_optimizers}
     automatic = frozenset(base for base in bases if base)
     return EagerTarget(
-        held, automatic, lambda thing: graph.keys_below(thing, held), unready, _chosen(graph.root, automatic)
+        held,
+        automatic,
+        lambda thing: graph.keys_below(thing, held),
+        unready,
+        _chosen(graph.root, automatic),
+        Flow(layers).joins,
     )
 
 
