@@ -24,7 +24,7 @@ from partial_restore._keys import (
 )
 from partial_restore._left import but_left
 from partial_restore._moved import but_below_root, but_elsewhere, but_moved, is_called_so
-from partial_restore._relisted import but_renamed
+from partial_restore._relisted import but_alongside, but_renamed
 from partial_restore._renamed import but_chosen
 from partial_restore._said import Said, said_by
 from partial_restore._select import Renamed
@@ -75,6 +75,7 @@ def pair(
     claims = but_within(scoped, by_given, by_path, unplaced, sides)
     unsure = {*by_path.unsure, *by_given.unsure, *by_op.unsure}
     claims = _but_counted(but_crossed(_but_unsure(claims, unsure), unplaced, sides), sides)
+    claims = but_alongside(claims, sides)
     claims, not_chosen = but_chosen(claims, sides) if any(renamed) else (claims, {})
     tells = Tells(placed, unplaced, is_same=_settles_roots(by_given, by_path), are_paths=by_given.met < by_path.met)
     settled = contested(settled_by(claims, tells), claims, sides.is_stored)

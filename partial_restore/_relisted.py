@@ -55,6 +55,53 @@ def but_renamed(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
     ]
 
 
+def but_alongside(claims: Sequence[Claim], sides: Sides) -> Sequence[Claim]:
+    """Leave undecided the places in a list, and in those that are as long beside it, in which a layer that has a name stands elsewhere now.
+
+    What has no name may have gone along, and what others have the name of; but not if it has one and stands before all that moved, or behind.
+    """
+    moved: dict[Prefix, list[int]] = defaultdict(list)
+    for claim in claims:
+        if claim.grade is Grade.NAMED and claim.kind == "given":
+            for here, there in _list_left(sides.targets[claim.target], sides.sources[claim.source]):
+                moved[here[:-1]] += [int(here[-1]), int(there[-1])]
+    if not moved:
+        return claims
+    lists = _lists(sides.targets)
+    beside = {
+        other
+        for other in lists
+        for place in moved
+        if other[:-1] == place[:-1] and len(lists[other]) == len(lists[place])
+    }
+
+    def may_have_moved(claim: Claim) -> bool:
+        target, source = sides.targets[claim.target], sides.sources[claim.source]
+        path = _listed_path(target)
+        places = _list_places(path)
+        at = next((place for place in places if place[:-1] in beside), None)
+        if claim.grade is not Grade.NUMBERED or claim.kind != "paths" or at is None:
+            return False
+        span = moved.get(at[:-1]) if at == places[-1] else None
+        if span is None or min(span) <= int(at[-1]) <= max(span):
+            return True
+        words = [_word_of(entry, len(path) - len(at) + 1) for entry in (target, source)]
+        ours, theirs = (chosen_name(word, sides, is_target=not i) for i, word in enumerate(words))
+        return not ours or ours != theirs
+
+    return [claim.opened() if may_have_moved(claim) else claim for claim in claims]
+
+
+def _list_left(target: Entry, source: Entry) -> Iterator[tuple[Prefix, Prefix]]:
+    """Yield the places of a layer in the outermost list in which it stands at another one now."""
+    for here, there in zip(_list_places(_listed_path(target)), _list_places(_listed_path(source)), strict=False):
+        if here[-2:-1] != there[-2:-1]:
+            return
+        if here[-1] != there[-1]:
+            yield here, there
+            return
+
+
 def _are_others(ours: Blocks, theirs: Blocks, sides: Sides) -> bool:
     """Say whether blocks, or layers in them, have chosen names that differ, or that are those of as many no more."""
     known = {depth: (chosen_name(name, sides, is_target=False), times) for depth, name, times in theirs}

@@ -59,6 +59,7 @@ def reordered(ours: Below, theirs: Below, sides: Sides) -> set[Key]:
     nameless, uneven = _nameless(scopes, ours, theirs), _uneven(scopes, ours, theirs)
     changed = {layer[:-1] for layer in ours.places.keys() ^ theirs.places.keys()}
     turned = _turned(scopes, ours, theirs)
+    alongside = _alongside(turned, ours)
     found: set[Key] = set()
     for scope, siblings in scopes.items():
         rows: dict[Key, list[Key]] = defaultdict(list)
@@ -73,7 +74,7 @@ def reordered(ours: Below, theirs: Below, sides: Sides) -> set[Key]:
             unmet = [nameless[scope]] if scope in nameless else []
             unmet += [places for other, places in uneven[scope].items() if other != row]
             marks = turned[scope]
-            is_moved = is_moved or not marks.keys() <= {there[0][0]}
+            is_moved = is_moved or not marks.keys() <= {there[0][0]} or scope in alongside
             is_moved = is_moved or not all(_are_between(places, here, there) for places in unmet)
             if is_moved or (marks and _are_in_branches(layers, marks[there[0][0]], ours, sides)):
                 found.update(layers)
@@ -165,6 +166,18 @@ def _turned(
             if marks := {*_inverted(places), *(shifted if gone else ())}:
                 found[scope][word] = marks
     return found
+
+
+def _alongside(turned: Mapping[Key, Collection[str]], ours: Below) -> set[Key]:
+    """Return the lists beside one that is as long, of which a file counts each class by itself, in which layers with names traded places."""
+    lists = {scope for scope, words in turned.items() if scope and any(words)}
+    sizes = Counter(layer[:-1] for layer in ours.places) if lists else {}
+    return {
+        scope
+        for scope, size in sizes.items()
+        for other in lists
+        if scope != other and scope[:-1] == other[:-1] and size == sizes[other]
+    }
 
 
 def _inverted(places: Iterable[tuple[Place, Place, Key]]) -> Iterator[Key]:

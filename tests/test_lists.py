@@ -423,3 +423,61 @@ def test_one_layer_s_name_does_not_say_where_the_others_without_went(save: Saved
             "heads/new/kernel",
             "blocks/0/dense/kernel",
         }
+
+
+def branches(family: str, users: str, shape: str, blocks: int = 0) -> Any:
+    """A layer with a name and one without for each user, in lists of some shape, behind blocks without names."""
+    layers = FAMILIES[family].layers
+    pairs = [(layers.Dense(5, name=f"{user}_first"), layers.Dense(4)) for user in users]
+
+    class Branches(FAMILIES[family].Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = [layers.Dense(4) for _ in range(blocks)]
+            if shape == "beside":
+                self.first, self.last = map(list, zip(*pairs, strict=True))
+            elif shape == "flat":
+                self.all = [layer for pair in pairs for layer in pair]
+            else:
+                self.all = [list(pair) for pair in pairs]
+
+        def call(self, x: Any) -> Any:
+            for block in self.blocks:
+                x = block(x)
+            return sum(last(first(x)) for first, last in pairs)
+
+    model = Branches()
+    model(np.ones([1, 4], np.float32))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("save", "family"),
+    [
+        *((save, family) for save in (live, by_name) for family in FAMILIES),
+        (checkpoint, "tf_keras"),
+        pytest.param(
+            *(weights_h5, "keras"),
+            marks=pytest.mark.skipif(KERAS < (3, 6), reason="this Keras writes no names beside weights"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("shape", ["beside", "flat", "nested"])
+@pytest.mark.parametrize("now", ["vu", "vw"])
+def test_layers_without_names_may_have_gone_along_with_those_in_their_lists(
+    now: str, shape: str, save: Saved, family: str, tmp_path: Path
+) -> None:
+    path, target = save(randomized(branches(family, "uv", shape)), tmp_path), branches(family, now, shape)
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, path)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("save", [live, by_name])
+def test_a_longer_list_beside_one_whose_layers_traded_places_loads(save: Saved, family: str, tmp_path: Path) -> None:
+    source, target = randomized(branches(family, "uv", "beside", 3)), branches(family, "vu", "beside", 3)
+    pr.restore_subset(target, save(source, tmp_path), exclude="last")
+    for i in (0, 1):
+        np.testing.assert_array_equal(target.first[i].kernel, source.first[1 - i].kernel)
+    for ours, theirs in zip(target.blocks, source.blocks, strict=True):
+        np.testing.assert_array_equal(ours.kernel, theirs.kernel)
