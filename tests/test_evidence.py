@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -117,11 +117,20 @@ def block(i: int, *names: str) -> list[Entry]:
     return [attribute(f"blocks/{i}/{name}") for name in names]
 
 
+def feeding(*pairs: str) -> Callable[[str, str], bool]:
+    """Tell of which of two layers one feeds the other."""
+    known = {frozenset(pair.split()) for pair in pairs}
+    return lambda one, other: frozenset(key.partition("/")[0] for key in (one, other)) in known
+
+
 NORM, BATCH = ("gamma", "beta"), ("gamma", "beta", "moving_mean")
 TWO = [*block(0, "dense/w"), *block(1, "dense/w")]
 
 THREE = [layer("dense/w"), layer("dense_1/w"), layer("conv2d/w")]
 THREE_WITHIN = [layer(f"body/{entry.name}") for entry in THREE]
+
+BRANCHES = [placed(text, i) for i, text in enumerate(("a/v", "b/v", "dense/w", "dense_1/w"))]
+SWAPPED = [placed(text, i) for i, text in enumerate(("b/v", "a/v", "dense/w", "dense_1/w"))]
 
 TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, object]]] = {
     "two unlike layers of a list changed places": (
@@ -757,6 +766,36 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         ],
         {},
         {"dense/w": "dense/w", "a/v": "a/v", "dense_1/w": "dense_1/w", "new/v": MISSING},
+    ),
+    "two branches traded places: what has no name stands behind all that has one": (
+        BRANCHES,
+        SWAPPED,
+        {"joins": feeding("a dense", "b dense_1")},
+        {"a/v": "a/v", "b/v": "b/v", "dense/w": AMBIGUOUS, "dense_1/w": AMBIGUOUS},
+    ),
+    "two layers traded places, and all without a name stands behind both": (
+        BRANCHES,
+        SWAPPED,
+        {"joins": feeding("a dense", "b dense", "a dense_1", "b dense_1")},
+        {entry.name: entry.name for entry in BRANCHES},
+    ),
+    "two layers traded places, and what has no name is in a row": (
+        BRANCHES,
+        SWAPPED,
+        {"joins": feeding("a dense", "a dense_1", "b dense_1", "dense dense_1")},
+        {entry.name: entry.name for entry in BRANCHES},
+    ),
+    "two layers traded places, and nobody knows what feeds what": (
+        BRANCHES,
+        SWAPPED,
+        {},
+        {"a/v": "a/v", "b/v": "b/v", "dense/w": AMBIGUOUS, "dense_1/w": AMBIGUOUS},
+    ),
+    "a layer of a list traded places, and another one in it has no name": (
+        [called(attribute(f"all/{i}/w"), f"{name}/w") for i, name in enumerate(("a", "dense", "b", "dense_1"))],
+        [called(attribute(f"all/{i}/w"), f"{name}/w") for i, name in enumerate(("b", "dense", "a", "dense_1"))],
+        {},
+        {"all/0/w": "all/2/w", "all/2/w": "all/0/w", "all/1/w": AMBIGUOUS, "all/3/w": AMBIGUOUS},
     ),
     "another layer stands among those that are numbered": (
         [placed("dense/w", 0), placed("fc/w", 1), placed("dense_1/w", 2)],
