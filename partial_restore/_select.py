@@ -146,8 +146,13 @@ def apply_rules(rules: Sequence[Rule], entry: Entry) -> Renamed | None:
 def _compile_rule(old: str | re.Pattern[str], new: str | Sequence[str] | None) -> Rule:
     olds = old.pattern if isinstance(old, re.Pattern) else old
     text = f"{{{olds!r}: {new!r}}}"
-    _news(new)
+    templates = _news(new)
     if isinstance(old, re.Pattern):
+        for template in templates:
+            try:
+                old.sub(template, "")
+            except (re.error, IndexError) as error:  # Of a group of another name it is the latter.
+                raise ValueError(f"the rename rule {text} leads to no name: {error}") from None
         return Rule(text, lambda name: _searched(old, new, name))
     if isinstance(old, str):
         return Rule(text, lambda name: _prefixed(old, new, name))

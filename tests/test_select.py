@@ -108,6 +108,9 @@ def test_what_is_no_rule_is_refused() -> None:
             compile_rename({re.compile("a"): new})  # type: ignore[dict-item]
     with pytest.raises(TypeError, match="leads to a string, to several in a list, or to None, not 3"):
         apply_rules(compile_rename(lambda _: 3), attribute("a"))  # type: ignore[arg-type,return-value]
+    for new in (r"\9", ["b", r"\g<other>"]):
+        with pytest.raises(ValueError, match=r"leads to no name: .*(group reference 9|group name 'other')"):
+            compile_rename({re.compile("a"): new})
     with pytest.raises(ValueError, match="empty name"):
         apply_rules(compile_rename({re.compile(".*"): ""}), attribute("a/w"))
     with pytest.raises(ValueError, match="empty name"):
