@@ -1541,6 +1541,28 @@ def test_layers_without_names_load_before_heads_that_traded_places(
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("form", ["checkpoint", "live"])
+@pytest.mark.parametrize("kit", FAMILIES.values(), ids=FAMILIES)
+def test_what_feeds_what_is_known_of_a_model_in_a_layer_of_another(kit: Any, form: str, tmp_path: Path) -> None:
+    class Around(kit.layers.Layer):  # type: ignore[misc]
+        def __init__(self, heads: Sequence[str]) -> None:
+            super().__init__(name="around")
+            self.net = headed(kit, heads, is_nested=False)
+
+        def call(self, inputs: Any) -> Any:
+            return self.net(inputs)
+
+    def model(heads: Sequence[str]) -> Any:
+        inputs = kit.layers.Input([4])
+        return kit.Model(inputs, Around(heads)(inputs))
+
+    source, target = model("ab"), model("ba")
+    pr.restore_subset(target, source if form == "live" else in_form(source, tmp_path, form))
+    old = source.get_weights()
+    for ours, theirs in zip(target.get_weights(), [*old[:-4], *old[-2:], *old[-4:-2]], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("form", ["checkpoint", "keras", "h5", "live"])
 @pytest.mark.parametrize("kit", FAMILIES.values(), ids=FAMILIES)
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")

@@ -27,9 +27,11 @@ class Flow:
     def joins(self, one: Any, other: Any) -> bool | None:
         """Say whether the layer of one of two variables feeds that of the other, directly or not; None if that is not known."""
         ours, theirs = (self._bits.get(id(raw(each)), (0, 0)) for each in (one, other))
-        if ours[0] & theirs[0] or not any(ours[0] & model and theirs[0] & model for model in self._wholes):
-            return None
-        return bool(ours[0] & theirs[1] or theirs[0] & ours[1])
+        for whole in self._wholes:  # A layer of one model may hold another one, in which both are.
+            mine, yours = ours[0] & whole, theirs[0] & whole
+            if mine and yours and not mine & yours:
+                return bool(mine & theirs[1] or yours & ours[1])
+        return None
 
     @cached_property
     def _wholes(self) -> Sequence[int]:
@@ -82,10 +84,13 @@ def _members(model: Any) -> list[tuple[Any, Sequence[Any]]]:
         return []
     if isinstance(model, family_of(model).Sequential):
         return [(layer, model.layers[max(i - 1, 0) : i]) for i, layer in enumerate(model.layers)]
-    return [(each, [*_parents(each)]) for each in getattr(model, "_operations", None) or model.layers]
+    members = getattr(model, "_operations", None) or model.layers
+    known = {id(each) for each in members}
+    return [(each, [parent for parent in _parents(each) if id(parent) in known]) for each in members]
 
 
 def _parents(layer: Any) -> Iterator[Any]:
+    """Yield what feeds a layer, in all models in which it is."""
     for node in layer._inbound_nodes:
         for parent in node.parent_nodes:
             yield parent.operation if hasattr(parent, "operation") else parent.layer
