@@ -5,7 +5,7 @@ What cannot be decided is an `Outcome` with its candidates, so that a dry run sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from partial_restore._cast import Cast, is_castable
@@ -13,6 +13,7 @@ from partial_restore._doubt import NUMBERED, doubted
 from partial_restore._match import Pairing, pair
 from partial_restore._select import Renamed, Rule, Test, apply_rules
 from partial_restore._settle import Grade
+from partial_restore._sides import Joins
 from partial_restore._state import follow
 from partial_restore._types import GROUP_REASONS, Decision, Entry, Match, Outcome, Skip
 
@@ -28,7 +29,7 @@ class Request:
     automatic: Collection[str] = field(default=frozenset())
     optimizer: bool = False
     called: str = ""
-    joins: Callable[[str, str], bool | None] = lambda *_: None
+    joins: Joins = lambda *_: None
 
 
 def decide(targets: Sequence[Entry], sources: Sequence[Entry], request: Request) -> Decision:
