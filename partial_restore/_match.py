@@ -153,9 +153,10 @@ def _names_of(entries: Sequence[Entry]) -> list[Name]:
 
 
 def _settles_roots(by_given: Said, by_path: Said) -> bool:
-    """Say whether the given names of all of both sides meet, and nowhere but where paths may lead that leave a root open."""
+    """Say whether the given names of all of both sides meet, none of them in doubt, and nowhere but where paths may lead that leave a root open."""
     may_lead = {t for t, _ in by_given.pairs & by_path.open}
-    return by_given.is_whole and bool(may_lead) and may_lead == {t for t, _ in by_path.open}
+    is_sure = by_given.is_whole and all(claim.grade is not Grade.UNDECIDED for claim in by_given.claims)
+    return is_sure and bool(may_lead) and may_lead == {t for t, _ in by_path.open}
 
 
 def _is_literal(by_given: Said, sides: Sides) -> bool:

@@ -1578,3 +1578,26 @@ def test_layers_without_names_in_a_row_load_beside_ones_that_traded_places(kit: 
     old = source.get_weights()
     for ours, theirs in zip(target.get_weights(), [*old[2:4], *old[:2], *old[4:]], strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("form", ["checkpoint", "live"])
+@pytest.mark.parametrize("kit", FAMILIES.values(), ids=FAMILIES)
+def test_what_is_new_does_not_load_once_the_undecidable_is_excluded(kit: Any, form: str, tmp_path: Path) -> None:
+    """A layer is gone from a model within, and one of its class is new behind it: as many names as before, none of them sure."""
+
+    def model(*, is_old: bool) -> Any:
+        inputs = kit.layers.Input([1, 4])
+        branches = [kit.layers.Dense(4)(inputs) for _ in range(2)]
+        branches += [kit.layers.Conv1D(4, 1)(inputs)] if is_old else []
+        inner = kit.Model(inputs, kit.layers.Add()(branches))
+        behind = [] if is_old else [kit.layers.Conv1D(4, 1)]
+        return randomized(
+            kit.Sequential([kit.layers.Input([1, 4]), kit.layers.ReLU(), inner, kit.layers.Dense(4), *behind])
+        )
+
+    source, target = model(is_old=True), model(is_old=False)
+    path = source if form == "live" else in_form(source, tmp_path, form)
+    with unchanged(target), pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, path)
+    with unchanged(target), pytest.raises(pr.NothingLoadedError):
+        pr.restore_subset(target, path, exclude=list(caught.value.names))
