@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from partial_restore._advised_blocks import Rules, renamed_blocks
 from partial_restore._keys import AUTOMATIC, SCOPES
 from partial_restore._paired import Likeness, Open, Pair, layer_of, paired, unnumbered
 from partial_restore._plan import Request, decide
 from partial_restore._select import compile_rename
 from partial_restore._settle import MOST_CANDIDATES
 from partial_restore._types import Decision, Entry, Match, Outcome
-
-Rules = dict["str | re.Pattern[str]", "str | Sequence[str] | None"]
-"""A rename, as rules for names."""
 
 _MOST_CHOICES = 100_000
 """Tensors that variables may have, all together, of which to choose: what takes longer than a few seconds is not advised."""
@@ -24,12 +21,17 @@ _MOST_CHOICES = 100_000
 def advised_rename(decision: Decision, sources: Sequence[Entry], request: Request) -> Rules | None:
     """Return the shortest rename that decides all that is undecided and leaves the rest as it is, for the user to check.
 
-    It says of every layer in question whose it is; if that changes what was decided, of all layers, or drops those that do not
+    It says of models and blocks what they are called now, if that decides all. Else it says of every layer in question whose it is; if that changes what was decided, of all layers, or drops those that do not
     fit; and where a layer is not enough, of every tensor. None if even that does not help.
     """
     undecided = _undecided(decision, sources)
-    is_much = sum(len(each.free) for each in undecided) >= _MOST_CHOICES
-    pairs = [] if is_much else paired(undecided, Likeness(request.called, AUTOMATIC | SCOPES | {*request.automatic}))
+    if sum(len(each.free) for each in undecided) >= _MOST_CHOICES:
+        return None
+    for rules in renamed_blocks(decision.of(Outcome.AMBIGUOUS)):
+        after = _after(rules, decision, sources, request)
+        if not (after.unfit or after.astray) and all(map(_is_settled, decision.matches, after.matches)):
+            return rules
+    pairs = paired(undecided, Likeness(request.called, AUTOMATIC | SCOPES | {*request.automatic}))
     if not pairs:
         return None
     met = {old.key for old, _ in pairs} | {match.source.key for match in decision.matches if match.source}
@@ -106,6 +108,18 @@ def _shortened(old: str, new: str) -> tuple[str, str]:
     return (olds, news) if olds and news and last == end else (old, new)
 
 
+def _after(rules: Rules, decision: Decision, sources: Sequence[Entry], request: Request) -> Decision:
+    return decide([m.target for m in decision.matches], sources, replace(request, rename=compile_rename(rules)))
+
+
+def _is_settled(before: Match, after: Match) -> bool:
+    """Say whether a variable that was undecided is loaded, any other one as it was, unless its block has a tensor for it now."""
+    if before.outcome is Outcome.AMBIGUOUS:
+        return after.outcome is Outcome.LOADED
+    is_found = before.outcome is Outcome.MISSING and after.outcome is Outcome.LOADED and after.rule is not None
+    return is_found or (after.outcome is before.outcome and _has_same(before, after))
+
+
 def _is_right(
     rules: Rules,
     pairs: Iterable[Pair],
@@ -114,7 +128,7 @@ def _is_right(
     request: Request,
 ) -> bool:
     """Say whether with these rules every pair is one, and what was decided before is as it was."""
-    after = decide([m.target for m in decision.matches], sources, replace(request, rename=compile_rename(rules)))
+    after = _after(rules, decision, sources, request)
     meant = {target.key: source.key for source, target in pairs}
     return not (after.unfit or after.astray) and all(
         _is_as_meant(old, new, meant.get(old.target.key))

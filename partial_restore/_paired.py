@@ -70,10 +70,10 @@ class Likeness:
         given = [(one, other) for one in _given(target) for other in _given(source)]
         attributes = [(one.text, other.text) for one in target.paths for other in source.paths]
         return (
-            max((_common_end(*map(self._chosen, pair)) for pair in given), default=0),
-            max((_common_end(*map(unnumbered, pair)) for pair in given), default=0),
-            max((_common_end(unnumbered(one), unnumbered(other)) for one in ours for other in theirs), default=0),
-            max((_common_end(*map(unnumbered, pair)) for pair in attributes), default=0),
+            max((common_end(*map(self._chosen, pair)) for pair in given), default=0),
+            max((common_end(*map(unnumbered, pair)) for pair in given), default=0),
+            max((common_end(unnumbered(one), unnumbered(other)) for one in ours for other in theirs), default=0),
+            max((common_end(*map(unnumbered, pair)) for pair in attributes), default=0),
             -min((abs(_layers(one) - _layers(other)) for one in target.paths for other in source.paths), default=0),
         )
 
@@ -213,10 +213,10 @@ def _in_order(variables: Sequence[tuple[Entry, _ByLayer]], layer: str) -> dict[s
     return {old.key: (old, new) for old, new in pairs}
 
 
-def _common_end(name: str, other: str) -> int:
+def common_end(name: str, other: str) -> int:
     """Return how many segments the ends of two names have in common.
 
-    >>> _common_end("model/sequential/dense/kernel", "sequential/dense/kernel")
+    >>> common_end("model/sequential/dense/kernel", "sequential/dense/kernel")
     3
     """
     ends = zip(*(reversed(each.split("/")) for each in (name, other)), strict=False)

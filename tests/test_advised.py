@@ -76,17 +76,22 @@ ADVISED: dict[str, tuple[list[Entry], list[Entry], object]] = {
     "members of a list, by the names that both sides tell": (
         of_blocks("bca"),
         of_blocks("abc"),
-        {"blocks/1/d": "blocks/0/d", "blocks/2/d": "blocks/1/d", "blocks/0/d": "blocks/2/d"},
+        {"blocks/1": "blocks/0", "blocks/2": "blocks/1", "blocks/0": "blocks/2"},
     ),
     "members of a list, one of which is where it was": (
         of_blocks("bac"),
         of_blocks("abc"),
-        {"blocks/1/d": "blocks/0/d", "blocks/0/d": "blocks/1/d"},
+        {"blocks/1": "blocks/0", "blocks/0": "blocks/1"},
     ),
     "layers that moved on by one attribute, by the names that both sides tell": (
         [attribute(f"d{i}/w", f"net/{name}/w") for i, name in enumerate(("new", "one", "two"))],
         [attribute(f"d{i}/w", f"net/{name}/w") for i, name in enumerate(("one", "two"))],
         {"d1": "d2", "d0": "d1"},
+    ),
+    "a model that has another name, beside a layer that is called as one in it": (
+        [layer("encoder/conv/w"), layer("encoder/top/norm/w"), layer("norm/w")],
+        [layer("base/conv/w"), layer("base/top/norm/w"), layer("norm/w")],
+        {"base": "encoder"},
     ),
     "layers without names in models that do not sort as they stand": (
         [attribute(f"{at}/d/w", f"net/t_{i}/dense_{i}/w") for i, at in enumerate(("enc", "dec", "new"), 2)],

@@ -17,7 +17,7 @@ FLOORS = [
     {"_keys", "_optimizers", "_recorded", "_advice"},
     {"_labels", "_paired", "_pieces", "_rows"},
     {"_scopes"},
-    {"_names", "_select", "_settle", "_errors", "_report", "_below"},
+    {"_names", "_select", "_settle", "_advised_blocks", "_errors", "_report", "_below"},
     {"_layer_names", "_roots", "_sides", "_kept"},
     {"_alignment", "_siblings", "_doubt", "_state", "_renamed", "_relisted"},
     {"_rivals"},
@@ -70,6 +70,7 @@ SAME_FLOOR = {
     ("_sources._kinds", "_sources._files"),
 }
 PURE = {
+    "_advised_blocks",
     "_types",
     "_cast",
     "_fold",

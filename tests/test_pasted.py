@@ -201,6 +201,18 @@ def around_inner(number: int) -> tuple[Any, Parts]:
     return randomized(keras.Model(inputs, head(outputs))), {**parts, "head": head}
 
 
+def renamed_inner(number: int) -> tuple[Any, Parts]:
+    """A model in which a layer is called as one beside it: that model has another name, and what is in it lies one model deeper or not."""
+    dense, norm, top = (
+        Layers.Dense(4, name="d"),
+        Layers.LayerNormalization(name="norm"),
+        Layers.LayerNormalization(name="norm"),
+    )
+    within = keras.Sequential([Layers.Input([4]), norm], name="q") if number // 2 else norm
+    inner = keras.Sequential([Layers.Input([4]), dense, within], name=("base", "encoder")[number % 2])
+    return randomized(keras.Sequential([Layers.Input([4]), inner, top])), {"dense": dense, "norm": norm, "top": top}
+
+
 def subset(folder: Path, model: Any) -> str:
     return str(pr.save_subset(model, folder / "subset"))
 
@@ -242,6 +254,10 @@ PASTED: dict[str, tuple[Callable[[int], tuple[Any, Parts]], tuple[int, int], Cal
     "a layer around an inner model that is gone": (around_inner, (0, 2), saved),
     "a new layer around an inner model": (around_inner, (2, 3), saved),
     "a new layer around an inner model, in HDF5": (around_inner, (2, 3), weights_h5),
+    "a model by another name, beside a layer as in it": (renamed_inner, (0, 1), saved),
+    "a model by another name, beside a layer as in it, in HDF5": (renamed_inner, (0, 1), weights_h5),
+    "a model by another name, beside a layer as deeper in it": (renamed_inner, (2, 3), saved),
+    "a model by another name, beside a layer as deeper in it, in HDF5": (renamed_inner, (2, 3), weights_h5),
 }
 
 
