@@ -54,7 +54,7 @@ def _undecided(decision: Decision, sources: Sequence[Entry]) -> list[Open]:
     """Return what is undecided.
 
     A tensor without a name has a place only, in the order of the model: that counts where the places of the variables are
-    known, and as many may have one as there are, be they selected or not. So it is with state of which only the order tells whose it is.
+    known, and as many may have one as there are, be they selected or not. What other inputs feed is no tensor of a layer. So it is with state of which only the order tells whose it is.
     """
     taken = {match.source.key for match in decision.matches if match.source}
     alike: dict[str, list[Entry]] = defaultdict(list)
@@ -63,9 +63,15 @@ def _undecided(decision: Decision, sources: Sequence[Entry]) -> list[Open]:
 
     def free(match: Match) -> list[Entry]:
         kinds = dict.fromkeys(unnumbered(entry.name) for entry in match.candidates)
-        is_cut = len(match.candidates) == MOST_CANDIDATES
+        is_cut = len(match.candidates) == MOST_CANDIDATES or not all(
+            is_fed_alike(match, each) for each in match.candidates
+        )
         found = [entry for kind in kinds for entry in alike[kind]] if is_cut else match.candidates
-        return [entry for entry in found if entry.shape == match.target.shape and entry.key not in taken]
+        fed = [entry for entry in found if is_fed_alike(match, entry)]
+        return [entry for entry in fed if entry.shape == match.target.shape and entry.key not in taken]
+
+    def is_fed_alike(match: Match, entry: Entry) -> bool:
+        return match.target.inputs == entry.inputs or not (match.target.inputs and entry.inputs)
 
     found = [
         Open(match.target, free(match))

@@ -6,14 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from partial_restore._keys import VARIABLES
 from partial_restore._paired import common_end
 from partial_restore._types import Entry, Match, Name
 
 Rules = dict["str | re.Pattern[str]", "str | Sequence[str] | None"]
 """A rename, as rules for names."""
-
-_LEAST = 2
-"""Segments that the ends of two names have in common, at least: those of a layer and of its variable."""
 
 
 def renamed_blocks(undecided: Iterable[Match]) -> Sequence[Rules]:
@@ -45,8 +43,8 @@ def _heads(target: Entry, source: Entry) -> tuple[str, str]:
     """Return what stands before the end that the names of a variable and of a tensor have most in common, if that is a layer."""
     pairs = ((one.text, other.text) for one in _names(target) for other in _names(source))
     ours, theirs = max(pairs, key=lambda pair: common_end(*pair), default=("", ""))
-    depth = common_end(ours, theirs)
-    if depth < _LEAST:
+    depth, variable = common_end(ours, theirs), 2 if ours.split("/")[-2:-1] == [VARIABLES] else 1
+    if depth <= variable:
         return "", ""
     return "/".join(ours.split("/")[:-depth]), "/".join(theirs.split("/")[:-depth])
 

@@ -30,6 +30,9 @@ AUTOMATIC = frozenset(
 )
 """Names that both Keras and tf.layers number on their own. A target adds those of its own classes."""
 
+_INPUTS = frozenset({"input", "input_layer", "keras_tensor"})
+"""What Keras calls inputs, numbering them on its own."""
+
 SCOPES = frozenset(
     "basic_lstm_cell multi_rnn_cell nas_cell attention_wrapper Conv Conv2d Conv2d_transpose "
     "SeparableConv2d fully_connected BatchNorm LayerNorm InstanceNorm GroupNorm conv_2d batch_norm layer_norm".split()
@@ -226,6 +229,16 @@ def unprivate(name: str) -> str:
 def may_be_automatic(name: Name, bases: frozenset[str]) -> bool:
     """Say whether a segment looks as if Keras had made it up."""
     return any(position and position[0] for position in positions_of(name, 0, bases))
+
+
+def is_chosen_input(name: str) -> bool:
+    """Say whether somebody gave an input its name.
+
+    >>> [name for name in ("user", "user_1", "input_1", "input_layer") if is_chosen_input(name)]
+    ['user', 'user_1']
+    """
+    base, _, number = name.rpartition("_")
+    return name not in _INPUTS and not (number.isdecimal() and base in _INPUTS)
 
 
 Front = tuple[str, str, str]

@@ -49,6 +49,8 @@ class Names(NamedTuple):
     """By the scope of a block in a list, and the attributes within that."""
     blocks: Blocks = ()
     """What is around it in lists, be it called as others are or not."""
+    inputs: frozenset[str] = frozenset()
+    """Which inputs of its model feed its layer, if its side tells."""
 
 
 def names_of_graph(nodes: Sequence[Node], leaves: Sequence[int], *, unnamed: bool = False) -> dict[int, Names]:

@@ -19,8 +19,8 @@ GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 _VERSION = 1
 
-Recorded = Mapping[str, tuple[tuple[Name, ...], tuple[Name, ...], Blocks]]
-"""Paths, given names and blocks by key."""
+Recorded = Mapping[str, tuple[tuple[Name, ...], tuple[Name, ...], Blocks, frozenset[str]]]
+"""Paths, given names, blocks and inputs by key."""
 
 
 def is_bookkeeping(key: str) -> bool:
@@ -33,13 +33,17 @@ def recorded(entries: Sequence[Entry]) -> str:
 
     >>> from partial_restore._types import name_of
     >>> entry = Entry("a/w", (name_of("a/w", said=True),), (name_of("net/dense/w"),), (2,), "float32")
-    >>> names_in(recorded([entry]))["a/w"] == (entry.paths, entry.given, entry.blocks)
+    >>> names_in(recorded([entry]))["a/w"] == (entry.paths, entry.given, entry.blocks, entry.inputs)
     True
     """
     if all(entry.paths in ((), entry.given) for entry in entries):
         return ""
     names = {
-        entry.key: [*([_parts(name) for name in kind] for kind in (entry.paths, entry.given)), entry.blocks]
+        entry.key: [
+            *([_parts(name) for name in kind] for kind in (entry.paths, entry.given)),
+            entry.blocks,
+            [*entry.inputs],
+        ]
         for entry in entries
     }
     return json.dumps({"version": _VERSION, "names": names})
@@ -64,8 +68,9 @@ def names_in(record: str | bytes) -> Recorded:
                 _names(paths),
                 _names(given),
                 tuple((int(depth), str(name), int(times)) for depth, name, times in blocks),
+                frozenset(map(str, inputs)),
             )
-            for key, (paths, given, blocks) in read["names"].items()
+            for key, (paths, given, blocks, inputs) in read["names"].items()
         }
     except (TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"no record of names: {error}") from error

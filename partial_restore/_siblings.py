@@ -60,6 +60,7 @@ def reordered(ours: Below, theirs: Below, sides: Sides) -> set[Key]:
     changed = {layer[:-1] for layer in ours.places.keys() ^ theirs.places.keys()}
     turned = _turned(scopes, ours, theirs)
     alongside = _alongside(turned, ours)
+    crossed = _fed_otherwise(ours, theirs, sides) if sides.tells_inputs else ()
     found: set[Key] = set()
     for scope, siblings in scopes.items():
         rows: dict[Key, list[Key]] = defaultdict(list)
@@ -74,7 +75,7 @@ def reordered(ours: Below, theirs: Below, sides: Sides) -> set[Key]:
             unmet = [nameless[scope]] if scope in nameless else []
             unmet += [places for other, places in uneven[scope].items() if other != row]
             marks = turned[scope]
-            is_moved = is_moved or not marks.keys() <= {there[0][0]} or scope in alongside
+            is_moved = is_moved or not marks.keys() <= {there[0][0]} or scope in alongside or row in crossed
             is_moved = is_moved or not all(_are_between(places, here, there) for places in unmet)
             if is_moved or (marks and _are_in_branches(layers, marks[there[0][0]], ours, sides)):
                 found.update(layers)
@@ -178,6 +179,20 @@ def _alongside(turned: Mapping[Key, Collection[str]], ours: Below) -> set[Key]:
         for other in lists
         if scope != other and scope[:-1] == other[:-1] and size == sizes[other]
     }
+
+
+def _fed_otherwise(ours: Below, theirs: Below, sides: Sides) -> set[Key]:
+    """Return the rows of numbered layers in different branches of which one is fed by other inputs than before."""
+    here = {key: t for t, key in ours.rows}
+    branches: dict[Key, set[frozenset[str]]] = defaultdict(set)
+    crossed: set[Key] = set()
+    for s, key in theirs.rows:
+        depth = next((i for i, part in enumerate(key[:-1], 1) if not isinstance(part, str)), 0)
+        if depth and key in here:
+            branches[_row(key[:depth])].add(sides.sources[s].inputs)
+            if sides.are_fed_otherwise(here[key], s):
+                crossed.add(_row(key[:depth]))
+    return {row for row in crossed if len(branches[row]) > 1}
 
 
 def _inverted(places: Iterable[tuple[Place, Place, Key]]) -> Iterator[Key]:

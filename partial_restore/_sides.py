@@ -83,6 +83,22 @@ class Sides:
         """Say whether of the layers of two variables one feeds the other; None if that is not known."""
         return self.joins(self.targets[t].key, self.targets[other].key)
 
+    @cached_property
+    def tells_inputs(self) -> bool:
+        """Whether both sides tell which inputs feed their layers."""
+        return all(any(entry.inputs for entry in side) for side in (self.targets, self.sources))
+
+    @cached_property
+    def _inputs(self) -> frozenset[str]:
+        """The inputs of both sides."""
+        ours, theirs = (frozenset().union(*(each.inputs for each in side)) for side in (self.targets, self.sources))
+        return ours & theirs
+
+    def are_fed_otherwise(self, t: int, s: int) -> bool:
+        """Say whether the layers of a variable and of a tensor are fed by other inputs: something that feeds them may have come or gone."""
+        ours, theirs = (entry.inputs & self._inputs for entry in (self.targets[t], self.sources[s]))
+        return not (ours <= theirs or theirs <= ours)
+
     def are_alike(self, t: int, s: int) -> bool:
         return self.targets[t].shape == self.sources[s].shape
 

@@ -114,6 +114,7 @@ class Entry(NamedTuple):
     a file only numbers the variables of a layer. ``state`` is what a piece of optimizer state is. A variable is ``frozen`` if
     a file that lists what is not trained last would have it there. Its ``place`` is the one among all variables of its model, if known.
     ``blocks`` are what its side calls those of a person's lists around it, and the layers in these, as far as that is known.
+    ``inputs`` are those of its model that feed its layer, if it has several with names that a person chose, and its side tells.
     """
 
     key: str
@@ -131,6 +132,7 @@ class Entry(NamedTuple):
     frozen: bool = False
     place: int | None = None
     blocks: Blocks = ()
+    inputs: frozenset[str] = frozenset()
 
     @property
     def called(self) -> Name:

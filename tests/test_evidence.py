@@ -129,6 +129,13 @@ TWO = [*block(0, "dense/w"), *block(1, "dense/w")]
 THREE = [layer("dense/w"), layer("dense_1/w"), layer("conv2d/w")]
 THREE_WITHIN = [layer(f"body/{entry.name}") for entry in THREE]
 
+
+def fed(text: str, *inputs: str) -> Entry:
+    return placed(text, int(text.rpartition("_")[2].partition("/")[0]) if "_" in text else 0)._replace(
+        inputs=frozenset(inputs)
+    )
+
+
 BRANCHES = [placed(text, i) for i, text in enumerate(("a/v", "b/v", "dense/w", "dense_1/w"))]
 SWAPPED = [placed(text, i) for i, text in enumerate(("b/v", "a/v", "dense/w", "dense_1/w"))]
 
@@ -790,6 +797,30 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         SWAPPED,
         {},
         {"a/v": "a/v", "b/v": "b/v", "dense/w": AMBIGUOUS, "dense_1/w": AMBIGUOUS},
+    ),
+    "layers without names are fed by other inputs": (
+        [fed("dense/w", "item"), fed("dense_1/w", "user")],
+        [fed("dense/w", "user"), fed("dense_1/w", "item")],
+        {},
+        {"dense/w": AMBIGUOUS, "dense_1/w": AMBIGUOUS},
+    ),
+    "a layer without a name is fed by one more input": (
+        [fed("dense/w", "user", "item"), fed("dense_1/w", "user")],
+        [fed("dense/w", "item"), fed("dense_1/w", "user")],
+        {},
+        {"dense/w": "dense/w", "dense_1/w": "dense_1/w"},
+    ),
+    "inputs have other names": (
+        [fed("dense/w", "u"), fed("dense_1/w", "item")],
+        [fed("dense/w", "user"), fed("dense_1/w", "item")],
+        {},
+        {"dense/w": "dense/w", "dense_1/w": "dense_1/w"},
+    ),
+    "a model with a name, and all in it, is fed by another input": (
+        [fed("net/dense/w", "item"), fed("net/dense_1/w", "item"), fed("head/w", "user", "item")],
+        [fed("net/dense/w", "user"), fed("net/dense_1/w", "user"), fed("head/w", "user", "item")],
+        {},
+        {"net/dense/w": "net/dense/w", "net/dense_1/w": "net/dense_1/w", "head/w": "head/w"},
     ),
     "a layer of a list traded places, and another one in it has no name": (
         [called(attribute(f"all/{i}/w"), f"{name}/w") for i, name in enumerate(("a", "dense", "b", "dense_1"))],

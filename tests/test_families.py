@@ -1516,6 +1516,62 @@ def test_branches_that_traded_places_took_their_layers_without_names_along(
         pr.restore_subset(target, source if form == "live" else in_form(source, tmp_path, form))
 
 
+def fed(kit: Any, users: str, *, is_nested: bool, is_crossed: bool = False) -> Any:
+    """Branches of two layers without names each, be they in a model; only inputs have names."""
+    inputs = {user: kit.layers.Input([4], name=f"{user}_in" if user.isalpha() else None) for user in users}
+    outputs: list[Any] = []
+    for given in inputs.values():
+        fed_by = kit.layers.Add()([given, inputs[users[0]]]) if is_crossed and outputs else given
+        layers = [kit.layers.Dense(4), kit.layers.Dense(4)]
+        inner = kit.Sequential([kit.layers.InputLayer([4]), *layers]) if is_nested else None
+        outputs.append(inner(fed_by) if inner else layers[1](layers[0](fed_by)))
+    return randomized(
+        kit.Model([*inputs.values()], kit.layers.Dense(3, name="head")(kit.layers.Concatenate()(outputs)))
+    )
+
+
+def in_any_form(model: Any, folder: Path, form: str) -> Any:
+    if form == "subset":
+        return pr.save_subset(model, folder / "subset")
+    return model if form == "live" else in_form(model, folder, form)
+
+
+@pytest.mark.parametrize("form", ["keras", "h5", "live", "subset"])
+@pytest.mark.parametrize("is_nested", [False, True])
+@pytest.mark.parametrize("kit", FAMILIES.values(), ids=FAMILIES)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_layers_without_names_belong_to_the_inputs_that_feed_them(
+    kit: Any, form: str, tmp_path: Path, *, is_nested: bool
+) -> None:
+    source, target = fed(kit, "uv", is_nested=is_nested), fed(kit, "vu", is_nested=is_nested)
+    path = in_any_form(source, tmp_path, form)
+    with unchanged(target), pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, path)
+    pr.restore_subset(target, path, rename=caught.value.rename)
+    u, v = np.ones([2, 4]), np.full([2, 4], 2.0)
+    first, last = np.split(source.layers[-1].kernel.numpy(), 2)
+    target.layers[-1].kernel.assign(np.concatenate([last, first]))
+    np.testing.assert_allclose(target([v, u]), source([u, v]), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["keras", "h5", "live", "subset"])
+@pytest.mark.parametrize(
+    ("before", "after", "is_crossed"),
+    [("uv", "uv", False), ("uv", "uv", True), ("12", "21", False), ("uv", "xy", False)],
+)
+@pytest.mark.parametrize("kit", FAMILIES.values(), ids=FAMILIES)
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_layers_without_names_load_where_inputs_say_nothing_against_it(
+    kit: Any, before: str, after: str, form: str, tmp_path: Path, *, is_crossed: bool
+) -> None:
+    """What was fed by one of them is fed by both now, or nobody gave them names, or they have others."""
+    source = fed(kit, before, is_nested=False)
+    target = fed(kit, after, is_nested=False, is_crossed=is_crossed)
+    pr.restore_subset(target, in_any_form(source, tmp_path, form))
+    for ours, theirs in zip(target.get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def headed(kit: Any, heads: Sequence[str], *, is_nested: bool) -> Any:
     """Layers without names in two branches, and in one behind these, then heads with names."""
     inputs = kit.layers.Input([4])

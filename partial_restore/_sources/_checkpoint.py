@@ -115,8 +115,8 @@ class CheckpointSource:
         except ValueError as error:
             raise UnreadableCheckpointError(self.path, f"its record of names is damaged: {error}") from error
         return {
-            key: Names(paths, given, "model", blocks=blocks)
-            for key, (paths, given, blocks) in found.items()
+            key: Names(paths, given, "model", blocks=blocks, inputs=inputs)
+            for key, (paths, given, blocks, inputs) in found.items()
             if paths or given
         }
 
@@ -186,6 +186,7 @@ def _entry(key: str, shape: tuple[int, ...], dtype: tf.DType, names: Names, stat
         ops=names.given or names.shared,
         state=state,
         blocks=names.blocks,
+        inputs=names.inputs,
     )
 
 

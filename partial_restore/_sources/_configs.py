@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from partial_restore._keys import is_chosen_input
 from partial_restore._places import CELLS, LAYERS, Group, snake_case
 from partial_restore._types import Name, Place
 
@@ -98,6 +99,50 @@ def _called_in(layer: Mapping[str, Any], depth: int = 0) -> list[_Called]:
 
 def _is_trained(layer: Mapping[str, Any]) -> bool:
     return _own(layer).get("trainable") is not False
+
+
+def inputs_in(config: Mapping[str, Any]) -> Mapping[str, frozenset[str]]:
+    """Return by the names of the layers of a model which of its inputs feed each: those with names that a person chose, if there are several.
+
+    >>> user, item = ({"class_name": "InputLayer", "name": name} for name in ("user", "item"))
+    >>> dense, head = (
+    ...     {"class_name": "Dense", "name": name, "inbound_nodes": [[[fed, 0, 0, {}] for fed in feeding]]}
+    ...     for name, feeding in (("dense", ["user"]), ("head", ["item", "dense"]))
+    ... )
+    >>> [(name, sorted(fed)) for name, fed in inputs_in({"config": {"layers": [user, item, dense, head]}}).items()]
+    [('user', ['user']), ('item', ['item']), ('dense', ['user']), ('head', ['item', 'user'])]
+    """
+    layers = {name: layer for layer in _layers_of(config) if (name := _name_of(layer)) is not None}
+    chosen = [name for name, each in layers.items() if each["class_name"] == "InputLayer" and is_chosen_input(name)]
+    if len(chosen) < 2:
+        return {}
+    fed_by: dict[str, set[str]] = defaultdict(set)
+    for name, layer in layers.items():
+        for parent in _called_from(layer.get("inbound_nodes")):
+            fed_by[parent].add(name)
+    found: dict[str, set[str]] = {name: set() for name in layers}
+    for name in chosen:
+        reached = [name]
+        while reached:
+            layer_name = reached.pop()
+            if name not in found[layer_name]:
+                found[layer_name].add(name)
+                reached.extend(fed_by[layer_name])
+    return {name: frozenset(inputs) for name, inputs in found.items()}
+
+
+def _called_from(node: object, depth: int = 0) -> Iterator[str]:
+    """Yield the layers whose outputs a call takes, as any version of Keras writes them: lists of a name and two numbers."""
+    if (
+        isinstance(node, list)
+        and len(node) > 2
+        and isinstance(node[0], str)
+        and all(isinstance(each, int) for each in node[1:3])
+    ):
+        yield node[0]
+    below = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for each in below if depth <= _MOST_DEPTH else ():
+        yield from _called_from(each, depth + 1)
 
 
 def chains_in(

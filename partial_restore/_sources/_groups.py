@@ -29,7 +29,7 @@ from partial_restore._places import (
     members_of,
     names_of_place,
 )
-from partial_restore._sources._configs import members_in
+from partial_restore._sources._configs import inputs_in, members_in
 from partial_restore._sources._files import head_of, opened, size_of, stamps_of, start_of
 from partial_restore._sources._hdf5 import Array, Hdf5, text
 from partial_restore._sources._kinds import WEIGHTS
@@ -75,6 +75,10 @@ class GroupsSource:
         members = list(members_in(config or {}, self._held))
         labels = {each.place: each.name for each in members if each.name is not None}
         self._trained = {each.place: each.is_trained for each in members}
+        fed = inputs_in(config or {})
+        self._inputs: dict[Group, frozenset[str]] = {
+            each.place: fed.get(each.name or "", frozenset()) for each in members if fed and len(each.place) == 2
+        }
         self._optimizer = _optimizer_of(config or {})
         homes: dict[Group, set[Group]] = {}
         for group in groups:
@@ -130,7 +134,16 @@ class GroupsSource:
         part: Part = self._part(at) if array.dtype else "internal"
         blocks = blocks_around(at, self._labels)
         return Entry(
-            key, names, (), array.shape, array.dtype or "unknown", part, array.itemsize, layer=layer, blocks=blocks
+            key,
+            names,
+            (),
+            array.shape,
+            array.dtype or "unknown",
+            part,
+            array.itemsize,
+            layer=layer,
+            blocks=blocks,
+            inputs=self._inputs.get(at[:2], frozenset()),
         )
 
     def _begins_with_a_step(self, group: str) -> bool:

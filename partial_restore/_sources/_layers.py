@@ -17,7 +17,7 @@ from partial_restore._in_place import NOWHERE
 from partial_restore._keys import is_own_name
 from partial_restore._layer_names import without_cudnn
 from partial_restore._optimizers import Called, family_of, kind_of
-from partial_restore._sources._configs import chains_in, names_in_full
+from partial_restore._sources._configs import chains_in, inputs_in, names_in_full
 from partial_restore._sources._files import stamps_of
 from partial_restore._sources._hdf5 import Array, Hdf5, text, texts
 from partial_restore._types import Entry, Group, Layout, Name, State, in_pieces, name_of
@@ -60,6 +60,7 @@ class LayersSource:
         self._weights = {each.parts[0]: each for each in weights}
         self._family = _family(training)
         self.layout = Layout("layers", is_told=bool(config))
+        self._inputs = inputs_in(config)
         self._full = names_in_full({each.parts[0]: each.names for each in weights}, dict(chains_in(config)))
 
     @cached_property
@@ -80,7 +81,8 @@ class LayersSource:
         group: Group = "foreign" if is_flipped else "model" if arrays[0].dtype else "internal"
         dtype = arrays[0].dtype or "unknown"
         names = tuple(map(in_pieces, self._full.get(key, weight.names)))
-        return Entry(key, names, (), shape, dtype, group, arrays[0].itemsize, ops=names)
+        inputs = self._inputs.get(weight.names[0].segments[0], frozenset())
+        return Entry(key, names, (), shape, dtype, group, arrays[0].itemsize, ops=names, inputs=inputs)
 
     def read(self, keys: Sequence[str], into: Mapping[str, tf.Tensor] = NOWHERE) -> list[tf.Tensor]:
         """Return the values, in the order of the keys."""

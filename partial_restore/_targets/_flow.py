@@ -10,6 +10,7 @@ from typing import Any
 from partial_restore._eager import all_variables, raw
 from partial_restore._keras import family_of, is_layer
 from partial_restore._keras_stored import is_of_layers
+from partial_restore._keys import is_chosen_input
 
 
 class Flow:
@@ -33,13 +34,35 @@ class Flow:
                 return bool(mine & theirs[1] or yours & ours[1])
         return None
 
+    def inputs_of(self, variable: Any) -> frozenset[str]:
+        """Return the inputs that feed the layer of a variable, of a model that has several with names which a person chose."""
+        _, before = self._bits.get(id(raw(variable)), (0, 0))
+        return frozenset(name for name, own in self._inputs.items() if own & before)
+
+    @property
+    def has_inputs(self) -> bool:
+        """Whether a model has several inputs with names that a person chose."""
+        return bool(self._inputs)
+
+    @cached_property
+    def _tops(self) -> Sequence[Any]:
+        """The models that lie in no other one."""
+        inner = {id(member) for model in self._models for member, _ in _members(model)}
+        return [model for model in self._models if id(model) not in inner]
+
+    @cached_property
+    def _inputs(self) -> Mapping[str, int]:
+        """The bits of the inputs with names that a person chose, if there are several."""
+        chosen = {id(each): each.name for each in self._models if _is_input(each) and is_chosen_input(each.name)}
+        members = (member for model in (self._tops if len(chosen) > 1 else ()) for member, _ in _members(model))
+        found = {chosen[id(member)]: member for member in members if id(member) in chosen}
+        return {name: self._own[id(each)] for name, each in found.items()} if len(found) > 1 and self._wholes else {}
+
     @cached_property
     def _wholes(self) -> Sequence[int]:
         """The bits of each model that lies in no other one."""
-        inner = {id(member) for model in self._models for member, _ in _members(model)}
-        tops = [model for model in self._models if id(model) not in inner]
-        wholes = [self._marked(model) for model in tops]
-        for model in tops:
+        wholes = [self._marked(model) for model in self._tops]
+        for model in self._tops:
             self._walk(model, 0)
         return wholes
 
@@ -76,6 +99,10 @@ class Flow:
                 is_new = is_new or self._before[id(member)] != known
         for member, _ in members:
             self._walk(member, self._before[id(member)])
+
+
+def _is_input(layer: Any) -> bool:
+    return isinstance(layer, family_of(layer).layers.InputLayer)
 
 
 def _members(model: Any) -> list[tuple[Any, Sequence[Any]]]:

@@ -35,6 +35,8 @@ def open_object(model: Any, layout: Layout) -> EagerTarget:
     held = [] if unbuilt else called_as_in(_held(graph, layout), graph, layout)
     if not any(each.entry.group == "model" for each in held):
         raise UnbuiltError(_described(model), unbuilt)
+    flow = Flow(layers)
+    held = [with_entry(each, inputs=flow.inputs_of(each.variable)) for each in held] if flow.has_inputs else held
     bases = {_keras.automatic_base(layer) for layer in layers}
     if layout.kind == "groups":
         bases |= {snake_case(type(layer).__name__) for layer in layers}
@@ -47,7 +49,7 @@ def open_object(model: Any, layout: Layout) -> EagerTarget:
         lambda thing: graph.keys_below(thing, held),
         unready,
         _chosen(graph.root, automatic),
-        Flow(layers).joins,
+        flow.joins,
     )
 
 
