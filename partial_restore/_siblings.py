@@ -237,7 +237,12 @@ def _lone(scopes: Collection[Key], side: Below, other: Below) -> Mapping[Key, Se
 
 
 def _are_between(unmet: _Sides, here: Sequence[Place], there: Sequence[Place]) -> bool:
-    """Say whether layers that do not meet may stand among numbered ones as before, some having come or some gone."""
+    """Say whether layers that do not meet may stand among numbered ones as before, some having come or some gone.
+
+    Where a side counts each class by itself, they may have stood anywhere.
+    """
+    if any(place[0] != places[0][0] for side, places in zip(unmet, (here, there), strict=True) for place in side):
+        return True
     ours, theirs = (
         Counter(_before(place, places) for place in side) for side, places in zip(unmet, (here, there), strict=True)
     )

@@ -774,6 +774,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"dense/w": "dense/w", "a/v": "a/v", "dense_1/w": "dense_1/w", "new/v": MISSING},
     ),
+    "layers of one class came, in a file that counts each class by itself": (
+        [placed("conv2d/w", 0), placed("conv2d_1/w", 1), placed("dense/w", 2), placed("dense_1/w", 3)],
+        [placed("conv2d/w", 0, "conv2d"), placed("conv2d_1/w", 1, "conv2d"), placed("dense/w", 0, "dense")],
+        {},
+        {"conv2d/w": "conv2d/w", "conv2d_1/w": "conv2d_1/w", "dense/w": AMBIGUOUS, "dense_1/w": AMBIGUOUS},
+    ),
     "two branches traded places: what has no name stands behind all that has one": (
         BRANCHES,
         SWAPPED,
