@@ -173,16 +173,25 @@ def _leading(by_path: Said) -> Mapping[int, set[int]]:
 
 
 def is_called_so(sides: Sides, t: int, s: int) -> bool:
-    """Say whether the name of a tensor ends as a given name of a variable does, as far as that is its path, or the other way round."""
+    """Say whether the name of a tensor ends as a given name of a variable does, as far as that is its path, or the other way round.
+
+    A name that is the end of another one says no more than that.
+    """
     most = max(2, *(len(path.segments) for path in sides.targets[t].paths), 0)
-    given = [_but_leading(name, sides) for name in sides.targets[t].given]
-    names = [_but_leading(name, sides) for name in (*sides.sources[s].paths, *sides.sources[s].given)]
+    given = [_but_leading(name, sides) for name in _whole(sides.targets[t].given)]
+    names = [_but_leading(name, sides) for name in (*sides.sources[s].paths, *_whole(sides.sources[s].given))]
     return not given or any(
         ours[-depth:] == theirs[-depth:]
         for ours in given
         for theirs in names
         for depth in [min(len(ours), len(theirs), most)]
     )
+
+
+def _whole(names: Sequence[Name]) -> Sequence[Name]:
+    """Return the names without those that are the ends of others."""
+    ends = {name.segments[i:] for name in names for i in range(1, len(name.segments))} if len(names) > 1 else ()
+    return [name for name in names if name.segments not in ends]
 
 
 def _but_leading(name: Name, sides: Sides) -> tuple[str, ...]:

@@ -42,12 +42,17 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
             blocks = tuple(_labelled(nodes, path, i))
         if called := (scope[-1], times) if scope else labels.get(path[i].node):
             blocks = (*blocks, (_depth(path, i), *called))
-        within = tuple(step.segment for step in path[i + 1 : -1] if step.segment not in TRANSPARENT)
+        within = _within(nodes, path, i)
         if within and times == 1:
-            own = _called(nodes[leaf])[-1]
-            said = (*(False for _ in scope), *(True for _ in within), True)
-            names = (Name((*scope, *within, own), said),)
+            names = (_name(scope, within, nodes[leaf]),)
         found[leaf] = Scoped(names, blocks)
+    for leaf, path in read.items() if scopes else ():
+        for i in _places_around(nodes, path):
+            scope, times = scopes.get(path[i].node, ((), 0))
+            within = _within(nodes, path, i)
+            if times == 1 and all(within):
+                names, blocks = found.get(leaf, Scoped())
+                found[leaf] = Scoped((*names, _name(scope, within, nodes[leaf])), blocks)
     for leaf, variable in _listed_variables(nodes, read).items():
         names, blocks = found.get(leaf, Scoped())
         if variable.is_told and not may_be_automatic(name_of(variable.label), AUTOMATIC):
@@ -72,6 +77,27 @@ def _places(nodes: Sequence[Node], path: Path) -> list[int]:
     first = path.members[-1] + 1 if path.members else 1
     is_list = [nodes[step.node].is_list for step in path]
     return [i for i in range(first, len(path) - 1) if is_list[i - 1] and not is_list[i]]
+
+
+def _places_around(nodes: Sequence[Node], path: Path) -> list[int]:
+    """Return where members of a person's lists stand on a path before the first one of Keras' own lists: a model lies in such a block."""
+    is_list = [nodes[step.node].is_list for step in path]
+    return [i for i in range(1, min(path.members, default=0)) if is_list[i - 1] and not is_list[i]]
+
+
+def _within(nodes: Sequence[Node], path: Path, i: int) -> tuple[str, ...]:
+    """Return the attributes and layers of models on a path behind a block, up to the variable; a layer without a known name is empty."""
+    return tuple(
+        (nodes[path[j].node].label or "") if j in path.members else path[j].segment
+        for j in range(i + 1, len(path) - 1)
+        if path[j].segment not in TRANSPARENT
+    )
+
+
+def _name(scope: _Scope, within: _Scope, leaf: Node) -> Name:
+    """Return the name of a variable by the scope of a block, which may be of automatic names, and what leads to it from there."""
+    said = (*(False for _ in scope), *(True for _ in within), True)
+    return Name((*scope, *within, _called(leaf)[-1]), said)
 
 
 def _outermost(nodes: Sequence[Node], path: Path, i: int) -> int:

@@ -481,3 +481,37 @@ def test_a_longer_list_beside_one_whose_layers_traded_places_loads(save: Saved, 
         np.testing.assert_array_equal(target.first[i].kernel, source.first[1 - i].kernel)
     for ours, theirs in zip(target.blocks, source.blocks, strict=True):
         np.testing.assert_array_equal(ours.kernel, theirs.kernel)
+
+
+def with_models(family: str, names: str) -> Any:
+    """Blocks with names, each with a layer and a model of layers with names."""
+    kit = FAMILIES[family]
+
+    class Block(kit.layers.Layer):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.norm = kit.layers.LayerNormalization(name="norm")
+            self.inner = kit.Sequential(
+                [kit.layers.Dense(4, name="one"), kit.layers.Dense(4, name="two")], name="inner"
+            )
+
+        def call(self, x: Any) -> Any:
+            return self.inner(self.norm(x))
+
+    return net(family, lambda _: [Block(name=name) for name in names.split()])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("saved", FAMILIES)
+@pytest.mark.parametrize("save", [live, by_name])
+@pytest.mark.parametrize("names", ["first second third", "first third", "first second third fourth"])
+def test_what_is_in_a_model_of_a_block_is_known_by_the_block(
+    names: str, save: Saved, saved: str, family: str, tmp_path: Path
+) -> None:
+    source, target = randomized(with_models(saved, "first second third")), with_models(family, names)
+    report = pr.restore_subset(target, save(source, tmp_path))
+    kept = {block.name: block for block in source.blocks}
+    assert len(report.loaded) == 6 * len(names.replace("fourth", "").split())
+    for block in target.blocks:
+        for ours, theirs in zip(block.weights, kept[block.name].weights if block.name in kept else (), strict=False):
+            np.testing.assert_array_equal(ours, theirs)
