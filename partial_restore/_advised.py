@@ -54,12 +54,14 @@ def _undecided(decision: Decision, sources: Sequence[Entry]) -> list[Open]:
     """Return what is undecided.
 
     A tensor without a name has a place only, in the order of the model: that counts where the places of the variables are
-    known, and as many may have one as there are, be they selected or not. What other inputs feed is no tensor of a layer. So it is with state of which only the order tells whose it is.
+    known, and as many may have one as there are, be they selected or not. What other inputs feed is no tensor of a layer. So it is with state of which only the order tells whose it is, or what it is: what is called after a variable is that one's.
     """
     taken = {match.source.key for match in decision.matches if match.source}
     alike: dict[str, list[Entry]] = defaultdict(list)
     for entry in sources:
         alike[unnumbered(entry.name)].append(entry)
+
+    owners = {match.target.key: match.source.name for match in decision.of(Outcome.LOADED) if match.source}
 
     def free(match: Match) -> list[Entry]:
         kinds = dict.fromkeys(unnumbered(entry.name) for entry in match.candidates)
@@ -68,7 +70,9 @@ def _undecided(decision: Decision, sources: Sequence[Entry]) -> list[Open]:
         )
         found = [entry for kind in kinds for entry in alike[kind]] if is_cut else match.candidates
         fed = [entry for entry in found if is_fed_alike(match, entry)]
-        return [entry for entry in fed if entry.shape == match.target.shape and entry.key not in taken]
+        left = [entry for entry in fed if entry.shape == match.target.shape and entry.key not in taken]
+        owner = owners.get((match.target.state and match.target.state.owner) or "", "")
+        return [entry for entry in left if owner and f"/{owner}/" in f"/{entry.name}/"] or left
 
     def is_fed_alike(match: Match, entry: Entry) -> bool:
         return match.target.inputs == entry.inputs or not (match.target.inputs and entry.inputs)
@@ -79,12 +83,12 @@ def _undecided(decision: Decision, sources: Sequence[Entry]) -> list[Open]:
         if match.outcome is Outcome.AMBIGUOUS or any(entry.nameless for entry in match.candidates)
     ]
     times = Counter(each.target.shape for each in found if each.is_nameless and each.target.place is not None)
-    pieces = Counter(each.target.shape for each in found if each.is_state)
+    pieces = Counter(frozenset(entry.key for entry in each.free) for each in found if each.is_state)
     return [
         each
         for each in found
         if (not each.is_nameless or times[each.target.shape] == len(each.free))
-        and (not each.is_state or pieces[each.target.shape] == len(each.free))
+        and (not each.is_state or pieces[frozenset(entry.key for entry in each.free)] == len(each.free))
     ]
 
 

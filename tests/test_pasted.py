@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from families import FAMILIES
 from models import Layers, randomized, saved
 
 import partial_restore as pr
@@ -323,3 +324,24 @@ def test_no_state_is_advised_of_fewer_variables(tmp_path: Path) -> None:
     with pytest.raises(pr.AmbiguousError) as caught:
         pr.restore_subset(trained(keras.optimizers.RMSprop(momentum=0.9), frozen=True), path, optimizer=True)
     assert caught.value.rename is None
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_advised_state_stays_with_the_variable_that_it_is_called_after(tmp_path: Path) -> None:
+    """An optimizer of Keras 2 whose state was made outside of training calls it without its own name: ``a/kernel/m``."""
+    kit = FAMILIES["tf_keras"]
+    source, target = (
+        kit.Sequential([kit.layers.InputLayer([4]), *(kit.layers.Dense(4, name=name) for name in "abc")])
+        for _ in range(2)
+    )
+    for model in (source, target):
+        model.compile(kit.optimizers.legacy.Adam(amsgrad=True), "mse")
+        model.optimizer._create_all_weights(model.trainable_weights)
+    for i, state in enumerate(source.optimizer.variables()):
+        state.assign(tf.fill(state.shape, tf.cast(i + 1, state.dtype)))
+    source.save(tmp_path / "model.h5")
+    with pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, tmp_path / "model.h5", optimizer=True)
+    pr.restore_subset(target, tmp_path / "model.h5", optimizer=True, rename=caught.value.rename)
+    for ours, theirs in zip(target.optimizer.variables(), source.optimizer.variables(), strict=True):
+        np.testing.assert_array_equal(ours, theirs, err_msg=ours.name)
