@@ -8,12 +8,12 @@ from itertools import product
 from typing import NamedTuple
 
 from partial_restore._alignment import aligned, entries_of
-from partial_restore._keys import OF, VARIABLES, Key, Prefix, is_chosen, is_said
+from partial_restore._keys import OF, VARIABLES, WRAPPED, Key, Prefix, is_chosen, is_said
 from partial_restore._relisted import chosen_name
 from partial_restore._roots import may_be_root, roots_before_all
 from partial_restore._rows import Row
 from partial_restore._said import rows_of
-from partial_restore._settle import Grade, Settled
+from partial_restore._settle import Grade, Kind, Settled
 from partial_restore._sides import Sides
 from partial_restore._types import Blocks, Entry, Name
 
@@ -46,10 +46,11 @@ def but_left(settled: Mapping[int, Settled], led: Collection[int], sides: Sides)
         return dict(settled)
     if not targets or not sources:
         return dict(settled)
-    rows = rows_of("paths", sides, targets, sources)
+    rows, given = rows_of("paths", sides, targets, sources), rows_of("given", sides, targets, sources)
     mine, yours = _by_names(targets, sides, is_target=True), _by_names(sources, sides, is_target=False)
     moved = (
-        *_met(_by_layer(rows[0], sides.targets), _by_layer(rows[1], sides.sources), sides),
+        *_met(_by_layer(rows[0], sides.targets, "paths"), _by_layer(rows[1], sides.sources, "paths"), sides),
+        *_met(_by_layer(given[0], sides.targets, "given"), _by_layer(given[1], sides.sources, "given"), sides),
         *_met(mine.named, yours.named, sides),
         *_met(mine.named, yours.in_attributes, sides),
         *_met(mine.in_attributes, yours.named, sides),
@@ -84,7 +85,7 @@ def _met(here: _Left, there: _Left, sides: Sides) -> Iterator[tuple[int, int]]:
             yield from ((t, yours[key]) for key, t in mine.items())
 
 
-def _by_layer(rows: Sequence[Row], entries: Sequence[Entry]) -> _Left:
+def _by_layer(rows: Sequence[Row], entries: Sequence[Entry], kind: Kind) -> _Left:
     """Return what is left of layers by the names that somebody chose, if nothing else on their side is called so."""
     found: dict[str, dict[Key, int]] = defaultdict(dict)
     for row in rows:
@@ -93,10 +94,11 @@ def _by_layer(rows: Sequence[Row], entries: Sequence[Entry]) -> _Left:
         if layers:
             found[row.segments[layers[-1]]][row.key[layers[-1] :]] = row.entry
     homes: dict[str, set[Prefix]] = defaultdict(set)
-    for path in (path.segments for entry in entries for path in entry.paths):
-        for i, segment in enumerate(path):
-            if segment in found:
-                homes[segment].add(path[:i])
+    for entry in entries if found else ():
+        for segments in (name.segments for name in (entry.paths if kind == "paths" else entry.given)):
+            for i, segment in enumerate(segments):
+                if segment in found:
+                    homes[segment].add(segments[:i])
     return {(name,): layer for name, layer in found.items() if len(homes[name]) == 1}
 
 
@@ -105,7 +107,7 @@ def _by_names(left: Collection[int], sides: Sides, *, is_target: bool) -> _Named
 
     A block may have kept its layers, of which those of other blocks have the names, too, in attributes that it has in a list now. Of what
     stands in an attribute, this may be all that is known, and is the name of the layer, if a person called it so: not of what is gone
-    with all that was around it.
+    with all that was around it. What is wrapped may have been in no wrapper.
     """
     found: dict[bool, dict[_Layer, dict[Key, int]]] = {True: defaultdict(dict), False: defaultdict(dict)}
     homes: dict[_Layer, set[Prefix]] = defaultdict(set)
@@ -116,10 +118,12 @@ def _by_names(left: Collection[int], sides: Sides, *, is_target: bool) -> _Named
             known = _names_around(path, entry.blocks).items()
             around = {at: name for at, each in known if (name := chosen_name(each, sides, is_target=is_target))}
             if names := around or _attribute_around(path, kept):
-                layer, below = tuple(names[at] for at in sorted(names)), max(names) + 1
-                homes[layer].add(path.segments[:below])
-                if i in left:
-                    found[bool(around)][layer][path.segments[below:]] = i
+                called, below = tuple(names[at] for at in sorted(names)), max(names) + 1
+                is_wrapped = len(called) > 1 and path.segments[below - 1] in WRAPPED
+                for layer in (called, called[-1:]) if is_wrapped else (called,):
+                    homes[layer].add(path.segments[:below])
+                    if i in left:
+                        found[bool(around)][layer][path.segments[below:]] = i
     named, in_attributes = (
         {layer: held for layer, held in found[is_named].items() if len(homes[layer]) == 1} for is_named in (True, False)
     )

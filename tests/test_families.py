@@ -1572,6 +1572,36 @@ def test_layers_without_names_load_where_inputs_say_nothing_against_it(
         np.testing.assert_array_equal(ours, theirs)
 
 
+def in_wrappers(wrapped: str) -> Any:
+    """Layers with names, some of which are in wrappers with names."""
+    layers = {name: keras.layers.Dense(4, name=name) for name in "ab"}
+    around = [
+        keras.layers.TimeDistributed(each, name=f"each_{name}") if name in wrapped else each
+        for name, each in layers.items()
+    ]
+    model = keras.Sequential([keras.layers.Input([3, 4]), *around, keras.layers.Dense(3, name="head")])
+    return randomized(model)
+
+
+@pytest.mark.parametrize("form", ["checkpoint", "keras", "weights.h5", "h5", "live"])
+@pytest.mark.parametrize(("before", "after"), [("ab", "a"), ("a", "ab"), ("ab", ""), ("", "ab")])
+@pytest.mark.skipif(KERAS < (3, 6), reason="it wrote no names")
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_a_layer_with_a_name_that_is_in_a_wrapper_now_or_was_is_not_missed(
+    before: str, after: str, form: str, tmp_path: Path
+) -> None:
+    source, target = in_wrappers(before), in_wrappers(after)
+    if form == "weights.h5":
+        source.save_weights(path := tmp_path / "model.weights.h5")
+    else:
+        path = source if form == "live" else in_form(source, tmp_path, form)
+    with unchanged(target), pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, path)
+    pr.restore_subset(target, path, rename=caught.value.rename)
+    for ours, theirs in zip(target.get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def headed(kit: Any, heads: Sequence[str], *, is_nested: bool) -> Any:
     """Layers without names in two branches, and in one behind these, then heads with names."""
     inputs = kit.layers.Input([4])
