@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from partial_restore._below import Below, Met, below, common
-from partial_restore._keys import Key, is_chosen, is_said
+from partial_restore._keys import ALONE, Key, is_chosen, is_said
 from partial_restore._roots import Root, is_near, numbered, says_nothing
 from partial_restore._rows import Row
 
@@ -94,8 +94,8 @@ def _are_of_kind(ours: Collection[bool | None], theirs: Collection[bool | None])
 
 
 def _is_told(met: Met) -> bool:
-    """Say whether somebody chose a name that meets: not that of a variable, nor of a part of a layer that has a number."""
-    return any(is_chosen(key[0]) for _, _, key in met if len(key) > 1)
+    """Say whether somebody chose a name that meets: not that of a variable, nor of a part of a layer that has a number, nor of what was set aside."""
+    return any(is_chosen(key[0]) and not str(key[0]).endswith(ALONE) for _, _, key in met if len(key) > 1)
 
 
 def _pairs(met: Met, least: int) -> frozenset[tuple[int, int]]:

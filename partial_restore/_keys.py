@@ -51,6 +51,9 @@ VARIABLES = "vars"
 GLOBAL_STEP = "global_step"
 """What TensorFlow calls the step of training, beside the scopes of a graph."""
 
+ALONE = " alone"
+"""The end of the key of a layer that is known by the one around it, in which it is the only one."""
+
 WRAPPED = ("cell", "layer")
 """Attributes under which a recurrent layer and a wrapper keep the layer within."""
 

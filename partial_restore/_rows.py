@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from partial_restore._keys import CELL, HALVES, OF, VARIABLES, Front, Key, Part, Prefix, positions_of
+from partial_restore._keys import ALONE, CELL, HALVES, OF, VARIABLES, Front, Key, Part, Prefix, positions_of
 from partial_restore._types import Name, Place
 
 Places = tuple[Place | None, ...]
@@ -166,7 +166,7 @@ def _readings(
             yield part, base  # It may be the name of a layer, below a root on the other side.
             continue
         if base and i == len(name.segments) - 2 and name.segments[:i] in around_one:
-            yield part, f"{base} alone"  # The layer above tells it, where that has but one on the other side as well.
+            yield part, f"{base}{ALONE}"  # The layer above tells it, where that has but one on the other side as well.
             continue
         is_open = bool(base) and name.said[i] is None and (not is_target or (len(held) == 1 and number < 0))
         beside = lost.get(_scope(name, i, OF), "")

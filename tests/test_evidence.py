@@ -95,6 +95,13 @@ def rooted(text: str) -> Entry:
     return layer(text)._replace(paths=(name._replace(said=(True, *name.said[1:])),))
 
 
+def in_attributes(text: str, *attributes: str) -> Entry:
+    """A variable of a layer without a name in attributes of a layer."""
+    name = layer(text).paths[0]
+    said = (segment in attributes or is_said for segment, is_said in zip(name.segments, name.said, strict=True))
+    return layer(text)._replace(paths=(name._replace(said=tuple(said)),), given=())
+
+
 def lacking(entry: Entry, text: str) -> Entry:
     """A variable of a model, and the path that a file would have that knows what full names tell, and no more."""
     name = layer(text).paths[0]
@@ -803,6 +810,12 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         SWAPPED,
         {},
         {"a/v": "a/v", "b/v": "b/v", "dense/w": AMBIGUOUS, "dense_1/w": AMBIGUOUS},
+    ),
+    "the only layer in an attribute is that of the file, if its own name is set aside as a root": (
+        [in_attributes("net/heads/q/dense/w", "heads", "q"), nameless("dense_1/w"), nameless("dense_2/w")],
+        [rooted("model/dense/w")._replace(given=())],
+        {},
+        {"net/heads/q/dense/w": AMBIGUOUS, "dense_1/w": MISSING, "dense_2/w": MISSING},
     ),
     "layers without names are fed by other inputs": (
         [fed("dense/w", "item"), fed("dense_1/w", "user")],
