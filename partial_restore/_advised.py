@@ -84,11 +84,11 @@ def _undecided(decision: Decision, sources: Sequence[Entry]) -> list[Open]:
     ]
     times = Counter(each.target.shape for each in found if each.is_nameless and each.target.place is not None)
     pieces = Counter(frozenset(entry.key for entry in each.free) for each in found if each.is_state)
+    is_state_told = all(len(keys) == count for keys, count in pieces.items())
     return [
         each
         for each in found
-        if (not each.is_nameless or times[each.target.shape] == len(each.free))
-        and (not each.is_state or pieces[frozenset(entry.key for entry in each.free)] == len(each.free))
+        if (not each.is_nameless or times[each.target.shape] == len(each.free)) and (not each.is_state or is_state_told)
     ]
 
 

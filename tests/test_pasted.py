@@ -256,9 +256,9 @@ PASTED: dict[str, tuple[Callable[[int], tuple[Any, Parts]], tuple[int, int], Cal
     "a new layer around an inner model": (around_inner, (2, 3), saved),
     "a new layer around an inner model, in HDF5": (around_inner, (2, 3), weights_h5),
     "a model by another name, beside a layer as in it": (renamed_inner, (0, 1), saved),
-    "a model by another name, beside a layer as in it, in HDF5": (renamed_inner, (0, 1), weights_h5),
+    "a model by another name, beside a layer as in it, in an archive": (renamed_inner, (0, 1), keras_file),
     "a model by another name, beside a layer as deeper in it": (renamed_inner, (2, 3), saved),
-    "a model by another name, beside a layer as deeper in it, in HDF5": (renamed_inner, (2, 3), weights_h5),
+    "a model by another name, beside a layer as deeper in it, in an archive": (renamed_inner, (2, 3), keras_file),
 }
 
 
