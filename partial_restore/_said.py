@@ -77,7 +77,15 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
         claims.extend(claim for claim in loose if claim.target not in led)
         replaced = frozenset().union(*map(_replaced, found))
         wrapped = _wrapped(found)
-        return Said(claims, told=told, open=_alike(either, sides), replaced=replaced, unsure=unsure, wrapped=wrapped)
+        return Said(
+            claims,
+            told=told,
+            open=_alike(either, sides),
+            replaced=replaced,
+            moved=_moved_in_all(found, sides),
+            unsure=unsure,
+            wrapped=wrapped,
+        )
     best = found[0]
     moved = reordered(best.ours, best.theirs, sides)
     copies = _copies(best.met, sides)
@@ -102,6 +110,17 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
         copies,
         best.root[0],
     )
+
+
+def _moved_in_all(found: Sequence[Alignment], sides: Sides) -> frozenset[int]:
+    """Return the variables that have other places below every root below which they meet."""
+    met: set[int] = set()
+    unmoved: set[int] = set()
+    for each in found:
+        moved = reordered(each.ours, each.theirs, sides)
+        met.update(t for t, _, _ in each.met)
+        unmoved.update(t for t, _, key in each.met if not is_below(key, moved))
+    return frozenset(met - unmoved)
 
 
 def _wrapped(found: Sequence[Alignment]) -> Collection[int]:
