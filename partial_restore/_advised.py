@@ -75,7 +75,7 @@ def _undecided(decision: Decision, sources: Sequence[Entry]) -> list[Open]:
         return [entry for entry in left if owner and f"/{owner}/" in f"/{entry.name}/"] or left
 
     def is_fed_alike(match: Match, entry: Entry) -> bool:
-        return match.target.inputs == entry.inputs or not (match.target.inputs and entry.inputs)
+        return match.target.inputs <= entry.inputs or entry.inputs <= match.target.inputs
 
     found = [
         Open(match.target, free(match))

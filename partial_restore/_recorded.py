@@ -42,7 +42,7 @@ def recorded(entries: Sequence[Entry]) -> str:
         entry.key: [
             *([_parts(name) for name in kind] for kind in (entry.paths, entry.given)),
             entry.blocks,
-            [*entry.inputs],
+            sorted(entry.inputs),
         ]
         for entry in entries
     }
@@ -68,9 +68,9 @@ def names_in(record: str | bytes) -> Recorded:
                 _names(paths),
                 _names(given),
                 tuple((int(depth), str(name), int(times)) for depth, name, times in blocks),
-                frozenset(map(str, inputs)),
+                frozenset(map(str, *inputs)) if inputs else frozenset(),
             )
-            for key, (paths, given, blocks, inputs) in read["names"].items()
+            for key, (paths, given, blocks, *inputs) in read["names"].items()
         }
     except (TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"no record of names: {error}") from error

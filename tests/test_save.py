@@ -10,7 +10,9 @@ import tensorflow as tf
 from models import assert_same, by_layer, stack
 
 import partial_restore as pr
+from partial_restore._recorded import names_in
 from partial_restore._save import write_checkpoint
+from partial_restore._types import name_of
 
 
 def test_part_is_written_under_its_names(tmp_path: Path) -> None:
@@ -111,6 +113,14 @@ def test_damaged_record_is_refused(tmp_path: Path, record: str) -> None:
     )
     with pytest.raises(pr.UnreadableCheckpointError, match="record of names"):
         pr.restore_subset(Towers("w"), prefix)
+
+
+def test_record_without_inputs_tells_the_names() -> None:
+    assert names_in('{"version": 1, "names": {"w": [[], [[["w", true]]], []]}}')["w"][1:] == (
+        (name_of("w", said=True),),
+        (),
+        frozenset(),
+    )
 
 
 def test_record_of_another_version_tells_nothing(tmp_path: Path) -> None:
