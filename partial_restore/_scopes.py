@@ -86,12 +86,19 @@ def _places_around(nodes: Sequence[Node], path: Path) -> list[int]:
 
 
 def _within(nodes: Sequence[Node], path: Path, i: int) -> tuple[str, ...]:
-    """Return the attributes and layers of models on a path behind a block, up to the variable; a layer without a known name is empty."""
+    """Return the attributes and layers of models on a path behind a block, up to the variable; a layer to which nobody gave a name is empty."""
     return tuple(
-        (nodes[path[j].node].label or "") if j in path.members else path[j].segment
+        _chosen(nodes[path[j].node]) if j in path.members else path[j].segment
         for j in range(i + 1, len(path) - 1)
         if path[j].segment not in TRANSPARENT
     )
+
+
+def _chosen(node: Node) -> str:
+    """Return the name that somebody gave a layer, if it is known: one with a number may be that of a person's own class."""
+    label = node.label or ""
+    is_numbered = label.rpartition("_")[2].isdecimal()
+    return "" if not label or is_numbered or may_be_automatic(name_of(label), AUTOMATIC) else label
 
 
 def _name(scope: _Scope, within: _Scope, leaf: Node) -> Name:

@@ -515,3 +515,35 @@ def test_what_is_in_a_model_of_a_block_is_known_by_the_block(
     for block in target.blocks:
         for ours, theirs in zip(block.weights, kept[block.name].weights if block.name in kept else (), strict=False):
             np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("saved", FAMILIES)
+@pytest.mark.parametrize("save", [live, by_name])
+@pytest.mark.parametrize("sizes", ["232", "322"])
+def test_numbers_in_a_model_of_a_block_with_a_name_are_no_names(
+    sizes: str, save: Saved, saved: str, family: str, tmp_path: Path
+) -> None:
+    """A layer went from one block: all behind it have other numbers, and each had the number of the next one."""
+
+    def model(kind: str, counts: str) -> Any:
+        kit = FAMILIES[kind]
+
+        class Block(kit.layers.Layer):  # type: ignore[misc]
+            def __init__(self, count: int, **options: Any) -> None:
+                super().__init__(**options)
+                self.norm = kit.layers.LayerNormalization()
+                self.inner = kit.Sequential([kit.layers.Dense(4) for _ in range(count)])
+
+            def call(self, x: Any) -> Any:
+                return self.inner(self.norm(x))
+
+        kit.backend.clear_session()
+        return net(
+            kind, lambda _: [Block(int(count), name=f"block_{name}") for count, name in zip(counts, "abc", strict=True)]
+        )
+
+    source = randomized(model(saved, sizes))
+    path, target = save(source, tmp_path), model(family, "222")
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, path)
