@@ -50,7 +50,7 @@ def scopes_of_blocks(nodes: Sequence[Node], read: Read) -> dict[int, Scoped]:
         for i in _places_around(nodes, path):
             scope, times = scopes.get(path[i].node, ((), 0))
             within = _within(nodes, path, i)
-            if times == 1 and all(within):
+            if times == 1 and all(segment for segment, _ in within):
                 names, blocks = found.get(leaf, Scoped())
                 found[leaf] = Scoped((*names, _name(scope, within, nodes[leaf])), blocks)
     for leaf, variable in _listed_variables(nodes, read).items():
@@ -85,26 +85,19 @@ def _places_around(nodes: Sequence[Node], path: Path) -> list[int]:
     return [i for i in range(1, min(path.members, default=0)) if is_list[i - 1] and not is_list[i]]
 
 
-def _within(nodes: Sequence[Node], path: Path, i: int) -> tuple[str, ...]:
-    """Return the attributes and layers of models on a path behind a block, up to the variable; a layer to which nobody gave a name is empty."""
-    return tuple(
-        _chosen(nodes[path[j].node]) if j in path.members else path[j].segment
+def _within(nodes: Sequence[Node], path: Path, i: int) -> Sequence[tuple[str, bool]]:
+    """Return what leads from a block to its variable: attributes, and layers of models, which are none, and may be numbered; one of an unknown name is empty."""
+    return [
+        (nodes[path[j].node].label or "", False) if j in path.members else (path[j].segment, True)
         for j in range(i + 1, len(path) - 1)
         if path[j].segment not in TRANSPARENT
-    )
+    ]
 
 
-def _chosen(node: Node) -> str:
-    """Return the name that somebody gave a layer, if it is known: one with a number may be that of a person's own class."""
-    label = node.label or ""
-    is_numbered = label.rpartition("_")[2].isdecimal()
-    return "" if not label or is_numbered or may_be_automatic(name_of(label), AUTOMATIC) else label
-
-
-def _name(scope: _Scope, within: _Scope, leaf: Node) -> Name:
+def _name(scope: _Scope, within: Sequence[tuple[str, bool]], leaf: Node) -> Name:
     """Return the name of a variable by the scope of a block, which may be of automatic names, and what leads to it from there."""
-    said = (*(False for _ in scope), *(True for _ in within), True)
-    return Name((*scope, *within, _called(leaf)[-1]), said)
+    segments, said = zip(*((segment, False) for segment in scope), *within, (_called(leaf)[-1], True), strict=True)
+    return Name(segments, said)
 
 
 def _outermost(nodes: Sequence[Node], path: Path, i: int) -> int:
