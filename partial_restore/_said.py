@@ -19,7 +19,7 @@ from partial_restore._renamed import renamed_claims, undecided_claims
 from partial_restore._roots import root_texts
 from partial_restore._rows import Row, keyed
 from partial_restore._settle import Claim, Grade, Kind
-from partial_restore._siblings import disproved, is_below, reordered, shuffled
+from partial_restore._siblings import disproved, is_below, reordered, reordered_in_all, shuffled
 from partial_restore._sides import Sides
 from partial_restore._types import Entry, Name
 from partial_restore._whole import proven
@@ -82,7 +82,7 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
             told=told,
             open=_alike(either, sides),
             replaced=replaced,
-            moved=_moved_in_all(found, sides),
+            moved=reordered_in_all([(each.ours, each.theirs, each.met) for each in found], sides),
             unsure=unsure,
             wrapped=wrapped,
         )
@@ -110,17 +110,6 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
         copies,
         best.root[0],
     )
-
-
-def _moved_in_all(found: Sequence[Alignment], sides: Sides) -> frozenset[int]:
-    """Return the variables that have other places below every root below which they meet."""
-    met: set[int] = set()
-    unmoved: set[int] = set()
-    for each in found:
-        moved = reordered(each.ours, each.theirs, sides)
-        met.update(t for t, _, _ in each.met)
-        unmoved.update(t for t, _, key in each.met if not is_below(key, moved))
-    return frozenset(met - unmoved)
 
 
 def _wrapped(found: Sequence[Alignment]) -> Collection[int]:

@@ -82,6 +82,17 @@ def reordered(ours: Below, theirs: Below, sides: Sides) -> set[Key]:
     return found
 
 
+def reordered_in_all(found: Iterable[tuple[Below, Below, Met]], sides: Sides) -> frozenset[int]:
+    """Return the variables among whose layers another one has another place, below every root below which they meet."""
+    met: set[int] = set()
+    unmoved: set[int] = set()
+    for ours, theirs, common in found:
+        moved = reordered(ours, theirs, sides)
+        met.update(t for t, _, _ in common)
+        unmoved.update(t for t, _, key in common if not is_below(key, moved))
+    return frozenset(met - unmoved)
+
+
 def shuffled(
     met: Met, are_listed: Callable[[int, int], bool], is_frozen: Callable[[int], bool], *, is_part: bool
 ) -> set[Key]:
