@@ -23,7 +23,7 @@ from partial_restore._siblings import disproved, is_below, reordered, reordered_
 from partial_restore._sides import Sides
 from partial_restore._types import Entry, Name
 from partial_restore._whole import proven
-from partial_restore._within import lone, may_be_within, of_models_within
+from partial_restore._within import led_within, lone, may_be_within, of_models_within
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ def said_by(kind: Kind, sides: Sides, root: Prefix = ()) -> Said:
         claim for claim in _claims(ours, best, moved, sides, kind) if copies.get(claim.source) != claim.target
     )
     rivals = _alike((pair for each in rivals_of(found, sides.are_alike) for pair in each.pairs), sides)
+    rivals |= led_within(best, sides)
     contested = {s for _, s in rivals}
     met = frozenset([t for t, s in best.pairs if sides.are_alike(t, s)])
     return Said(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
 
 from partial_restore._alignment import Alignment
 from partial_restore._below import Below
-from partial_restore._keys import VARIABLES, Key, unnumbered
+from partial_restore._keys import VARIABLES, Key, is_chosen, is_said, unnumbered
 from partial_restore._sides import Sides
 
 
@@ -47,3 +49,50 @@ def lone(found: Alignment, sides: Sides) -> list[tuple[Key, tuple[int, ...]]]:
 def _is_short(key: Key, other: Below) -> bool:
     """Say whether the other side has a variable of this name directly in a layer around it."""
     return any((*key[:i], key[-1]) in other.index for i in range(1, len(key) - 1))
+
+
+def led_within(found: Alignment, sides: Sides) -> set[tuple[int, int]]:
+    """Return the variables and tensors that belong together if one side is a model within the other, where numbers below a chosen name meet.
+
+    Nothing meets of that model, and it has the name as well, and room for all of the other side: if one of its layers was renamed, the others
+    have other numbers.
+    """
+    numbered = {_blurred(key) for _, _, key in found.met if is_chosen(key[0]) and not is_said(key)}
+    if not numbered:
+        return set()
+    ours = _Side(found.ours, {t for t, _ in found.pairs}, [entry.shape for entry in sides.targets])
+    theirs = _Side(found.theirs, found.sources, [entry.shape for entry in sides.sources])
+    led = {*_led(ours, theirs, numbered), *((t, s) for s, t in _led(theirs, ours, numbered))}
+    return {(t, s) for t, s in led if sides.are_alike(t, s)}
+
+
+class _Side(NamedTuple):
+    """What a side has below a root, what of it meets, and the shapes of all its entries."""
+
+    below: Below
+    met: Collection[int]
+    shapes: Sequence[tuple[int, ...]]
+
+
+def _led(side: _Side, other: _Side, numbered: Collection[Key]) -> Iterator[tuple[int, int]]:
+    """Yield the entries in such models of a side, with those of the other one that stand there as they do in the models."""
+    if other.met == other.below.entries:
+        return
+    ends = [(mine, key[:i], _blurred(key[i:])) for mine, key in side.below.rows for i in range(1, len(key) - 1)]
+    models: dict[Key, dict[int, Key]] = {model: {} for _, model, end in ends if end in numbered}
+    for mine, model, end in ends:
+        if model in models:
+            models[model].setdefault(mine, end)
+    needed = Counter(other.shapes[yours] for yours in other.below.entries)
+    known: dict[Key, list[int]] = defaultdict(list)
+    for yours, key in other.below.rows:
+        known[_blurred(key)].append(yours)
+    for held in models.values():
+        if held.keys().isdisjoint(side.met) and needed <= Counter(side.shapes[mine] for mine in held):
+            yield from ((mine, yours) for mine, end in held.items() for yours in known.get(end, ()))
+
+
+def _blurred(key: Key) -> Key:
+    """Return a key without the number of its first part, nor what is between its first part and the variable but for how much that is."""
+    first = key[0] if isinstance(key[0], str) else (key[0][0], 0, 0, 0)
+    return first, *("" for _ in key[2:]), key[-1]

@@ -968,6 +968,24 @@ TABLE: dict[str, tuple[list[Entry], list[Entry], dict[str, Any], dict[str, objec
         {},
         {"heads/dense/w": AMBIGUOUS, "blocks/0/body/heads/dense/w": AMBIGUOUS},
     ),
+    "one number under a name, and the name with a layer that has one deep within the model, with room for all": (
+        [mixed("heads/dense/w", 1), mixed("body/heads/new/w", 2), mixed("body/dense_1/w", 1)],
+        [mixed("heads/dense/w", 1), layer("dense_1/w")],
+        {},
+        dict.fromkeys(["heads/dense/w", "body/heads/new/w", "body/dense_1/w"], AMBIGUOUS),
+    ),
+    "one number under a name, and the name with a layer that has one deep within the file, with room for all": (
+        [mixed("heads/dense/w", 1), layer("dense_1/w")],
+        [mixed("heads/dense/w", 1), mixed("body/heads/new/w", 2), mixed("body/dense_1/w", 1)],
+        {},
+        dict.fromkeys(["heads/dense/w", "dense_1/w"], AMBIGUOUS),
+    ),
+    "one number under a name, and the name with a layer that has one deep within the model, without room for all": (
+        [mixed("heads/dense/w", 1), mixed("body/heads/new/w", 2)],
+        [mixed("heads/dense/w", 1), layer("dense_1/w")],
+        {},
+        {"heads/dense/w": "heads/dense/w", "body/heads/new/w": MISSING},
+    ),
     "given names in a list below another name of the model": (
         [attribute("emb/w", "bart/emb/w"), attribute("blocks/0/w", "bart/low/w")],
         [tensor("bert/emb/w"), tensor("bert/low/w")],

@@ -560,3 +560,56 @@ def test_numbers_in_a_model_of_a_block_with_a_name_are_no_names(
     else:
         with unchanged(target), pytest.raises(pr.AmbiguousError):
             pr.restore_subset(target, path)
+
+
+def with_list(family: str, count: int, name: str | None = None, *, around: str = "") -> Any:
+    """A model with layers without names in a list and in attributes, of which the first may get one; or such a model within another one with a list."""
+    kit = FAMILIES[family]
+
+    class Base(kit.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            dense = kit.layers.Dense
+            self.blocks = [dense(4, name=name if i == 0 else None) for i in range(count)]
+            self.out, self.proj = dense(4), dense(4)
+
+        def call(self, x: Any) -> Any:
+            for each in (*self.blocks, self.out, self.proj):
+                x = each(x)
+            return x
+
+    class Around(kit.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            base = Base()
+            if around == "attribute":
+                self.backbone = base
+            self.blocks = [*([base] if around == "list" else []), *(kit.layers.Dense(4) for _ in range(count))]
+            self.head = kit.layers.Dense(4)
+            self.order = [base, *self.blocks[around == "list" :], self.head]
+
+        def call(self, x: Any) -> Any:
+            for each in self.order:
+                x = each(x)
+            return x
+
+    model = Around() if around else Base()
+    model(np.ones([1, 4], np.float32))
+    return model
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("save", [archive, weights_h5])
+@pytest.mark.parametrize("around", ["attribute", "list"])
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("is_unwrapped", [False, True])
+def test_the_list_of_a_model_around_is_not_that_of_the_model_of_which_a_layer_got_a_name(
+    count: int, around: str, save: Saved, family: str, tmp_path: Path, *, is_unwrapped: bool
+) -> None:
+    inner, outer = with_list("keras", count), with_list(family, count, "renamed", around=around)
+    if is_unwrapped:
+        inner, outer = with_list(family, count), with_list("keras", count, "renamed", around=around)
+    source, target = (outer, inner) if is_unwrapped else (inner, outer)
+    path = save(randomized(source), tmp_path)
+    with unchanged(target), pytest.raises(pr.AmbiguousError):
+        pr.restore_subset(target, path)
