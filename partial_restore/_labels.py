@@ -51,23 +51,26 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
 def told_beside_attributes(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> Mapping[int, str]:
     """Return what full names call the layers in attributes, by their nodes, where no layer is lost.
 
-    So it is if they tell one more, above all, or if the first attribute is that of the model itself: then all below have its name.
+    So it is if they tell one more, above all, or if the first attribute is that of the model itself: then all below have its name. A
+    dict in that is one attribute more, which has no name.
     """
     within = {leaf: path for leaf, path in read.items() if len(path) > 1 and not path.members}
     steps = {leaf: below for leaf, path in within.items() if len(below := _telling_steps(nodes, path)) > 1}
     if not steps:
         return {}
     honest = _honest_stems(nodes, leaves, read)
-    called = {leaf: (nodes[leaf].full_name or "").split("/") for leaf in steps}
+    called = {leaf: (nodes[leaf].full_name or "").split("/") for leaf in steps if _stem(nodes[leaf]) in honest}
     fronts: dict[int, set[str]] = defaultdict(set)
     for leaf, parts in called.items():
-        fronts[steps[leaf][0].node].add(parts[0])
+        for step in steps[leaf][:2]:
+            fronts[step.node].add(parts[0])
     labels: dict[int, set[str]] = defaultdict(set)
     for leaf, parts in called.items():
-        below = steps[leaf]
-        if len(parts) >= len(below) + (len(fronts[below[0].node]) > 1) and _stem(nodes[leaf]) in honest:
-            for step, name in zip(below[:-1], parts[-len(below) : -1], strict=True):
-                labels[step.node].add(name)
+        for below in (steps[leaf], steps[leaf][1:] if len(fronts[steps[leaf][0].node]) == 1 else []):
+            if len(below) > 1 and len(parts) >= len(below) + (len(fronts[below[0].node]) > 1):
+                for step, name in zip(below[:-1], parts[-len(below) : -1], strict=True):
+                    labels[step.node].add(name)
+                break
     return {node: next(iter(names)) for node, names in labels.items() if len(names) == 1}
 
 

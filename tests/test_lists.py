@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from families import FAMILIES, archive, checkpoint, contents, randomized, weights_h5
 from models import unchanged
 
@@ -613,3 +614,57 @@ def test_the_list_of_a_model_around_is_not_that_of_the_model_of_which_a_layer_go
     path = save(randomized(source), tmp_path)
     with unchanged(target), pytest.raises(pr.AmbiguousError):
         pr.restore_subset(target, path)
+
+
+def in_dict(family: str, names: str, *, are_blocks: bool) -> Any:
+    """Layers with names, or blocks of two, under keys that count them."""
+    layers = FAMILIES[family].layers
+
+    class Block(layers.Layer):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.one, self.two = (layers.Dense(4, name=name) for name in ("one", "two"))
+
+        def call(self, x: Any) -> Any:
+            return self.two(self.one(x))
+
+    class Net(FAMILIES[family].Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            made = (Block(name=f"the_{name}") if are_blocks else layers.Dense(4, name=f"the_{name}") for name in names)
+            self.blocks = {f"b{i}": each for i, each in enumerate(made)}
+            self.head = layers.Dense(2, name="head")
+
+        def call(self, x: Any) -> Any:
+            for key in sorted(self.blocks):
+                x = self.blocks[key](x)
+            return self.head(x)
+
+    model = Net()
+    model(np.ones([1, 4], np.float32))
+    return model
+
+
+def bare(model: Any, folder: Path) -> str:
+    return str(tf.train.Checkpoint(model).write(str(folder / "ckpt")))
+
+
+def beside_a_step(model: Any, folder: Path) -> str:
+    return str(tf.train.Checkpoint(net=model, step=tf.Variable(7)).write(str(folder / "ckpt")))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("save", [bare, checkpoint, beside_a_step])
+@pytest.mark.parametrize("are_blocks", [False, True])
+@pytest.mark.parametrize(("before", "after"), [("abc", "bc"), ("ab", "cab"), ("ab", "ba"), ("abc", "abc")])
+def test_names_speak_against_the_keys_of_a_dict_below_any_root(
+    before: str, after: str, save: Saved, family: str, tmp_path: Path, *, are_blocks: bool
+) -> None:
+    source = randomized(in_dict("tf_keras", before, are_blocks=are_blocks))
+    path, target = save(source, tmp_path), in_dict(family, after, are_blocks=are_blocks)
+    if before == after:
+        pr.restore_subset(target, path)
+        assert contents(target) == contents(source)
+    else:
+        with unchanged(target), pytest.raises(pr.AmbiguousError):
+            pr.restore_subset(target, path)
