@@ -11,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import families
 import h5py
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from families import FAMILIES
 from models import Layers, assert_same, assert_weights_same, by_layer, held, randomized, stack, trained, unchanged
 
 import partial_restore as pr
@@ -677,6 +679,26 @@ def test_two_weights_that_read_alike_are_both_there_and_undecided(tmp_path: Path
     with pytest.raises(pr.AmbiguousError) as caught:
         pr.restore_subset(model, tmp_path / "w.h5")
     assert caught.value.names == ("a/kernel",)
+
+
+def with_namesake(kit: Any) -> Any:
+    """A model in which a layer of an inner model is called as that is; and the model in one more."""
+    layers = kit.layers
+    block = kit.Sequential([layers.Input([4]), layers.Dense(4, name="body"), layers.Dense(4, name="a")], name="block")
+    body = kit.Sequential([layers.Input([4]), block, layers.Dense(4, name="out")], name="body")
+    model = kit.Sequential([layers.Input([4]), body, layers.Dense(4, name="block")], name="base")
+    return model, kit.Sequential([layers.Input([4]), model, layers.Dense(2, name="head")])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_a_layer_that_is_called_as_the_model_around_it(family: str, tmp_path: Path, *, is_wrapped: bool) -> None:
+    """What stands before its name is a model within, not what Keras puts before the names of all layers."""
+    (source, _), (model, outer) = (with_namesake(FAMILIES[each]) for each in ("keras", family))
+    families.randomized(source)
+    source.save(tmp_path / "x.h5")
+    pr.restore_subset(outer if is_wrapped else model, tmp_path / "x.h5")
+    assert families.contents(model) == families.contents(source)
 
 
 def normalized(*names: str | None) -> keras.Model:

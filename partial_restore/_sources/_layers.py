@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -116,10 +117,10 @@ def _weights(root: Any) -> Iterator[_Weight]:
     front = root.name.strip("/")
     layers = [(place, layer) for place, layer in enumerate(texts(root.attrs, "layer_names")) if layer in root]
     listed = [(*each, weight) for each in layers for weight in texts(root[each[1]].attrs, "weight_names")]
-    is_below_model = _begin_with_model([(layer, weight) for _, layer, weight in listed])
-    for place, layer, weight in listed:
+    below = _below_layers([(layer, weight) for _, layer, weight in listed])
+    for (place, layer, weight), parts in zip(listed, below, strict=True):
         path = "/".join(filter(None, (front, layer, weight)))
-        yield _named(place, layer, weight, path, is_below_model=is_below_model)
+        yield _named(place, layer, weight, path, parts)
     if _TOP in root:
         for weight in texts(root[_TOP].attrs, "weight_names"):
             name = name_of(weight.removesuffix(":0").rpartition("/")[2], said=True)
@@ -141,13 +142,12 @@ def _told(attributes: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return {}
 
 
-def _named(place: int, layer: str, weight: str, path: str, *, is_below_model: bool) -> _Weight:
-    """Return a weight under the name of its layer, which its own name may repeat, continue or contradict.
+def _named(place: int, layer: str, weight: str, path: str, below: Sequence[str]) -> _Weight:
+    """Return a weight under the name of its layer, ``below`` which its own name may continue or contradict that.
 
     TensorFlow's names end with ``:0``; those of Keras 1 on Theano do not.
     """
-    parts = weight.removesuffix(":0").split("/")[is_below_model:]
-    old = _KERAS_1.fullmatch(parts[-1]) if len(parts) == 1 else None
+    old = _KERAS_1.fullmatch(below[-1]) if "/" not in weight else None
     if old:
         inner = [] if old["layer"] == layer else [old["layer"]]
         leaves = [_NEW_WEIGHTS.get(old["weight"].partition("_")[0], ""), _NEW_WEIGHTS.get(old["weight"], old["weight"])]
@@ -156,7 +156,7 @@ def _named(place: int, layer: str, weight: str, path: str, *, is_below_model: bo
         heads = [[layer, *inner]]
         names = [[*head, each] for head in heads for each in ([leaf, "embeddings"] if leaf == "kernel" else [leaf])]
     else:
-        names = [[layer, *_below(parts, layer.split("/"))]]
+        names = [[layer, *below]]
     made = tuple(
         Name(
             (_renewed(first), *rest),
@@ -169,10 +169,30 @@ def _named(place: int, layer: str, weight: str, path: str, *, is_below_model: bo
     return _Weight((path,), made, is_theano, weight.removesuffix(":0"))
 
 
-def _below(parts: Sequence[str], layer: Sequence[str]) -> Sequence[str]:
-    """Return what follows the name of the layer, in which Keras 2 allows slashes; all, if it is not there."""
-    ends = (i + len(layer) for i in range(len(parts) - len(layer)) if parts[i : i + len(layer)] == layer)
-    return parts[next(ends, 0) :]
+def _below_layers(listed: Sequence[tuple[str, str]]) -> list[Sequence[str]]:
+    """Return of each weight what follows the name of its layer, in which Keras 2 allows slashes; all, if that is not there.
+
+    A model that is a layer may have a layer of its own name. What stands before that is a model in it: it stands neither before
+    all of its weights, nor before those of another layer.
+    """
+    is_below_model = _begin_with_model(listed)
+    named = [(layer, weight.removesuffix(":0").split("/")[is_below_model:]) for layer, weight in listed]
+    parted = [(layer, parts, *_parted(parts, layer.split("/"))) for layer, parts in named]
+    lacking = {layer for layer, parts, _, below in parted if below == parts}
+    around: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for layer, _, scope, _ in parted:
+        around[scope].add(layer)
+    return [
+        parts if scope and layer in lacking and len(around[scope]) == 1 else below
+        for layer, parts, scope, below in parted
+    ]
+
+
+def _parted(parts: Sequence[str], layer: Sequence[str]) -> tuple[tuple[str, ...], Sequence[str]]:
+    """Return what stands before the layer's name and what follows it; nothing and all, if it is not there."""
+    starts = (i for i in range(len(parts) - len(layer)) if parts[i : i + len(layer)] == layer)
+    start = next(starts, None)
+    return ((), parts) if start is None else (tuple(parts[:start]), parts[start + len(layer) :])
 
 
 def _renewed(layer: str) -> str:
