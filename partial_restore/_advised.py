@@ -61,7 +61,10 @@ def _undecided(decision: Decision, sources: Sequence[Entry]) -> list[Open]:
     for entry in sources:
         alike[unnumbered(entry.name)].append(entry)
 
-    owners = {match.target.key: match.source.name for match in decision.of(Outcome.LOADED) if match.source}
+    owners = {match.target.key: match.source for match in decision.of(Outcome.LOADED) if match.source}
+
+    def owner_of(match: Match) -> Entry | None:
+        return owners.get((match.target.state and match.target.state.owner) or "")
 
     def free(match: Match) -> list[Entry]:
         kinds = dict.fromkeys(unnumbered(entry.name) for entry in match.candidates)
@@ -71,14 +74,14 @@ def _undecided(decision: Decision, sources: Sequence[Entry]) -> list[Open]:
         found = [entry for kind in kinds for entry in alike[kind]] if is_cut else match.candidates
         fed = [entry for entry in found if is_fed_alike(match, entry)]
         left = [entry for entry in fed if entry.shape == match.target.shape and entry.key not in taken]
-        owner = owners.get((match.target.state and match.target.state.owner) or "", "")
-        return [entry for entry in left if owner and f"/{owner}/" in f"/{entry.name}/"] or left
+        owner = owner_of(match)
+        return [entry for entry in left if owner and f"/{owner.name}/" in f"/{entry.name}/"] or left
 
     def is_fed_alike(match: Match, entry: Entry) -> bool:
         return match.target.inputs <= entry.inputs or entry.inputs <= match.target.inputs
 
     found = [
-        Open(match.target, free(match))
+        Open(match.target, free(match), owner.key if (owner := owner_of(match)) else "")
         for match in decision.matches
         if match.outcome is Outcome.AMBIGUOUS or any(entry.nameless for entry in match.candidates)
     ]

@@ -26,10 +26,14 @@ _NUMBER = re.compile(r"_\d+(?=/|$)")
 
 
 class Open(NamedTuple):
-    """A variable that is undecided, and the tensors of its shape that no other one has."""
+    """A variable that is undecided, and the tensors of its shape that no other one has.
+
+    Of state the ``owner`` is the key of the tensor that the variable has whose state it is.
+    """
 
     target: Entry
     free: Sequence[Entry]
+    owner: str = ""
 
     @property
     def is_nameless(self) -> bool:
@@ -116,6 +120,8 @@ def paired(undecided: Sequence[Open], likeness: Likeness) -> list[Pair]:
     made = {
         layer_of(each.target): each.target.given[0].text for each in undecided if each.target.given and each.is_of_names
     }
+    kinds = {each.target.name: each.target.name.rpartition("/")[2] for each in undecided}
+    made |= {each.target.name: f"{each.owner}/{kinds[each.target.name]}" for each in undecided if each.owner}
     order = {layer: i for i, layer in enumerate(_as_made(layers, made))}
     named: dict[str, int] = defaultdict(int)
     for option, (name, *_) in (each for fits in options.values() for each in fits.items()):

@@ -16,6 +16,9 @@ from models import Layers, randomized, saved
 
 import partial_restore as pr
 
+KERAS = tuple(int(part) for part in keras.__version__.split(".")[:2])
+NAMING = pytest.mark.skipif(KERAS < (3, 6), reason="this Keras writes no names beside weights")
+
 Parts = Mapping[str, Any]
 """What is to be compared, a layer or a variable, by what it is in the model before and after."""
 
@@ -345,3 +348,42 @@ def test_advised_state_stays_with_the_variable_that_it_is_called_after(tmp_path:
     pr.restore_subset(target, tmp_path / "model.h5", optimizer=True, rename=caught.value.rename)
     for ours, theirs in zip(target.optimizer.variables(), source.optimizer.variables(), strict=True):
         np.testing.assert_array_equal(ours, theirs, err_msg=ours.name)
+
+
+class Stack(keras.Model):  # type: ignore[misc]
+    """Layers with names in a list."""
+
+    def __init__(self, names: str) -> None:
+        super().__init__()
+        self.all = [Layers.Dense(4, name=name) for name in names]
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+    def call(self, x: Any) -> Any:
+        for layer in self.all:
+            x = layer(x)
+        return x
+
+
+@NAMING
+@pytest.mark.parametrize("form", ["model.keras", "model.weights.h5"])
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "RMSprop"])
+def test_advised_state_follows_layers_that_traded_places(kind: str, form: str, tmp_path: Path) -> None:
+    """The order of state is that of the layers in the file, which tells it of those that it counts."""
+    source, target = Stack("abc"), Stack("cab")
+    states = []
+    for model in (source, target):
+        model(np.ones([1, 4], np.float32))
+        optimizer = getattr(keras.optimizers, kind)(**({} if kind == "Adam" else {"momentum": 0.9}))
+        optimizer.build(model.trainable_variables)
+        model.compile(optimizer, "mse")
+        states.append({"_".join(each.path.rsplit("_", 3)[-3:]): each for each in optimizer.variables[2:]})
+    for i, state in enumerate(states[0].values()):
+        state.assign(np.full(state.shape, i + 1))
+    (source.save if form == "model.keras" else source.save_weights)(tmp_path / form)
+    with pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, tmp_path / form, optimizer=True)
+    pr.restore_subset(target, tmp_path / form, optimizer=True, rename=caught.value.rename)
+    for name, state in states[0].items():
+        np.testing.assert_array_equal(states[1][name], state, err_msg=name)
