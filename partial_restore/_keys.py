@@ -42,6 +42,9 @@ SCOPES = frozenset(
 MODELS = frozenset({"functional", "sequential"})
 """Those of them that are names of models."""
 
+SAYING_NOTHING = frozenset("model _model net _net network module root".split())
+"""What people call a model where there is only one."""
+
 CONTAINER = "container"
 """What Keras 3 numbers lists within lists with."""
 

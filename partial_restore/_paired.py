@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from partial_restore._keys import VARIABLES, is_place
+from partial_restore._keys import SAYING_NOTHING, VARIABLES, is_place
 from partial_restore._types import Entry, Name
 
 Pair = tuple[Entry, Entry]
@@ -175,12 +175,15 @@ def _by_layer(entries: Iterable[Entry]) -> _ByLayer:
 
 
 def _options(variables: Sequence[tuple[Entry, _ByLayer]], likeness: Likeness) -> Mapping[str, tuple[int, ...]]:
-    """Return the layers that have a tensor for each of the variables of one, and how alike they are called; the most alike first."""
+    """Return the layers that have a tensor for each of the variables of one, and how alike they are called; the most alike first.
+
+    Of as much alike ones that of the model goes before that of a part with a name (``ema``).
+    """
     common = set.intersection(*(set(free) for _, free in variables))
     alike = {
         layer: max(likeness(target, entry) for target, free in variables for entry in free[layer]) for layer in common
     }
-    ordered = sorted(common, key=_natural)
+    ordered = sorted(common, key=lambda layer: (layer.partition("/")[0] not in SAYING_NOTHING, _natural(layer)))
     return {layer: alike[layer] for layer in sorted(ordered, key=alike.__getitem__, reverse=True)}
 
 

@@ -6,14 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from partial_restore._below import Met
-from partial_restore._keys import Key, Prefix
+from partial_restore._keys import SAYING_NOTHING, Key, Prefix
 from partial_restore._rows import Row
 
 Root = tuple[Prefix, Prefix]
 """What is set aside: of the checkpoint's names, and of the model's."""
-
-_SAYING_NOTHING = frozenset("model _model net _net network module root".split())
-"""What people call a model where there is only one."""
 
 
 def roots_before_all(rows: Sequence[Row]) -> list[Prefix]:
@@ -39,7 +36,7 @@ def says_nothing(root: Prefix, rows: Iterable[Row]) -> bool:
     """Say whether a root, as every name below it may be read, is what anybody calls a model."""
     readings = _readings(root, rows)
     fitting = {
-        entry for entry, key in readings if all(part in _SAYING_NOTHING or not isinstance(part, str) for part in key)
+        entry for entry, key in readings if all(part in SAYING_NOTHING or not isinstance(part, str) for part in key)
     }
     return fitting == {entry for entry, _ in readings}
 
@@ -65,4 +62,4 @@ def root_texts(root: Root) -> Iterator[str]:
 def is_near(root: Root, met: Met) -> bool:
     """Say whether roots are short, or more than one layer meets below them: one name may stand anywhere further down."""
     layers = {key[:1] for _, _, key in met}
-    return sum(part not in _SAYING_NOTHING for part in (*root[0], *root[1])) < 2 or len(layers) > 1
+    return sum(part not in SAYING_NOTHING for part in (*root[0], *root[1])) < 2 or len(layers) > 1

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from families import FAMILIES
-from models import Layers, randomized, saved
+from models import Layers, assert_weights_same, randomized, saved, stack
 
 import partial_restore as pr
 
@@ -296,6 +296,16 @@ def test_nothing_is_advised_where_places_tell_nothing(tmp_path: Path) -> None:
         pr.restore_subset(source.get_layer("d"), exported(tmp_path, source))
     assert caught.value.rename is None
     assert "rename={" not in str(caught.value)
+
+
+@pytest.mark.parametrize("other", ["ema", "zema"])
+def test_the_model_is_advised_rather_than_an_equal_part_beside_it(other: str, tmp_path: Path) -> None:
+    model, average, target = (randomized(stack(["a", "b"])) for _ in range(3))
+    path = saved(tmp_path, **{"model": model, other: average})
+    with pytest.raises(pr.AmbiguousError) as caught:
+        pr.restore_subset(target, path)
+    pr.restore_subset(target, path, rename=caught.value.rename)
+    assert_weights_same(target, model)
 
 
 def trained(optimizer: Any, *, frozen: bool = False) -> Any:
