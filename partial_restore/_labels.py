@@ -59,19 +59,27 @@ def told_beside_attributes(nodes: Sequence[Node], leaves: Sequence[int], read: R
     if not steps:
         return {}
     honest = _honest_stems(nodes, leaves, read)
-    called = {leaf: (nodes[leaf].full_name or "").split("/") for leaf in steps if _stem(nodes[leaf]) in honest}
+    called = {leaf: (nodes[leaf].full_name or "").split("/") for leaf in steps}
     fronts: dict[int, set[str]] = defaultdict(set)
     for leaf, parts in called.items():
         for step in steps[leaf][:2]:
             fronts[step.node].add(parts[0])
     labels: dict[int, set[str]] = defaultdict(set)
     for leaf, parts in called.items():
-        for below in (steps[leaf], steps[leaf][1:] if len(fronts[steps[leaf][0].node]) == 1 else []):
-            if len(below) > 1 and len(parts) >= len(below) + (len(fronts[below[0].node]) > 1):
-                for step, name in zip(below[:-1], parts[-len(below) : -1], strict=True):
-                    labels[step.node].add(name)
-                break
+        below = _told_steps(steps[leaf], parts, fronts)
+        if below and _stem(nodes[leaf]) in honest:
+            for step, name in zip(below[:-1], parts[-len(below) : -1], strict=True):
+                labels[step.node].add(name)
     return {node: next(iter(names)) for node, names in labels.items() if len(names) == 1}
+
+
+def _told_steps(steps: list[Step], parts: Sequence[str], fronts: Mapping[int, Collection[str]]) -> list[Step]:
+    """Return the steps that a full name tells, all or all but the first, if that is to the model itself; none if it tells fewer."""
+    rest = steps[1:] if len(fronts[steps[0].node]) == 1 else []
+    for below in (steps, rest):
+        if len(below) > 1 and len(parts) >= len(below) + (len(fronts[below[0].node]) > 1):
+            return below
+    return []
 
 
 _Scopes = Mapping[int, Mapping[str, Collection[int]]]

@@ -120,8 +120,7 @@ def paired(undecided: Sequence[Open], likeness: Likeness) -> list[Pair]:
     made = {
         layer_of(each.target): each.target.given[0].text for each in undecided if each.target.given and each.is_of_names
     }
-    kinds = {each.target.name: each.target.name.rpartition("/")[2] for each in undecided}
-    made |= {each.target.name: f"{each.owner}/{kinds[each.target.name]}" for each in undecided if each.owner}
+    made |= {new.name: f"{owner}/{new.name.rpartition('/')[2]}" for new, _, owner in undecided if owner}
     order = {layer: i for i, layer in enumerate(_as_made(layers, made))}
     named: dict[str, int] = defaultdict(int)
     for option, (name, *_) in (each for fits in options.values() for each in fits.items()):
