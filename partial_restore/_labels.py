@@ -51,8 +51,8 @@ def telling(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> set[int
 def told_beside_attributes(nodes: Sequence[Node], leaves: Sequence[int], read: Read) -> Mapping[int, str]:
     """Return what full names call the layers in attributes, by their nodes, where no layer is lost.
 
-    So it is if they tell one more, above all, or if the first attribute is that of the model itself: then all below have its name. A
-    dict in that is one attribute more, which has no name.
+    So it is if they tell one more, above all, or if the first attribute is that of the model itself: then all below have its name. What
+    is around the model, and dicts in it, are attributes more, which have no names.
     """
     within = {leaf: path for leaf, path in read.items() if len(path) > 1 and not path.members}
     steps = {leaf: below for leaf, path in within.items() if len(below := _telling_steps(nodes, path)) > 1}
@@ -62,7 +62,7 @@ def told_beside_attributes(nodes: Sequence[Node], leaves: Sequence[int], read: R
     called = {leaf: (nodes[leaf].full_name or "").split("/") for leaf in steps}
     fronts: dict[int, set[str]] = defaultdict(set)
     for leaf, parts in called.items():
-        for step in steps[leaf][:2]:
+        for step in steps[leaf]:
             fronts[step.node].add(parts[0])
     labels: dict[int, set[str]] = defaultdict(set)
     for leaf, parts in called.items():
@@ -74,11 +74,12 @@ def told_beside_attributes(nodes: Sequence[Node], leaves: Sequence[int], read: R
 
 
 def _told_steps(steps: list[Step], parts: Sequence[str], fronts: Mapping[int, Collection[str]]) -> list[Step]:
-    """Return the steps that a full name tells, all or all but the first, if that is to the model itself; none if it tells fewer."""
-    rest = steps[1:] if len(fronts[steps[0].node]) == 1 else []
-    for below in (steps, rest):
-        if len(below) > 1 and len(parts) >= len(below) + (len(fronts[below[0].node]) > 1):
-            return below
+    """Return the steps that a full name tells: without the first ones, if one name begins all below them; none if it tells fewer."""
+    for i, step in enumerate(steps[:-1]):
+        if len(parts) >= len(steps) - i + (len(fronts[step.node]) > 1):
+            return steps[i:]
+        if len(fronts[step.node]) > 1:
+            break
     return []
 
 

@@ -616,8 +616,8 @@ def test_the_list_of_a_model_around_is_not_that_of_the_model_of_which_a_layer_go
         pr.restore_subset(target, path)
 
 
-def in_dict(family: str, names: str, *, are_blocks: bool) -> Any:
-    """Layers with names, or blocks of two, under keys that count them."""
+def in_dict(family: str, names: str, kind: str) -> Any:
+    """Layers with names, or blocks of two, under keys that count them, be it in a dict of dicts or a layer that has the dict."""
     layers = FAMILIES[family].layers
 
     class Block(layers.Layer):  # type: ignore[misc]
@@ -628,16 +628,30 @@ def in_dict(family: str, names: str, *, are_blocks: bool) -> Any:
         def call(self, x: Any) -> Any:
             return self.two(self.one(x))
 
-    class Net(FAMILIES[family].Model):  # type: ignore[misc]
-        def __init__(self) -> None:
+    class Around(layers.Layer):  # type: ignore[misc]
+        def __init__(self, blocks: dict[str, Any]) -> None:
             super().__init__()
-            made = (Block(name=f"the_{name}") if are_blocks else layers.Dense(4, name=f"the_{name}") for name in names)
-            self.blocks = {f"b{i}": each for i, each in enumerate(made)}
-            self.head = layers.Dense(2, name="head")
+            self.blocks = blocks
 
         def call(self, x: Any) -> Any:
             for key in sorted(self.blocks):
                 x = self.blocks[key](x)
+            return x
+
+    class Net(FAMILIES[family].Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            made = (layers.Dense(4, name=f"the_{n}") if kind == "layers" else Block(name=f"the_{n}") for n in names)
+            blocks = {f"b{i}": each for i, each in enumerate(made)}
+            self.all = Around(blocks) if kind == "in a layer" else {"stage": blocks} if kind == "in a dict" else blocks
+            self.head = layers.Dense(2, name="head")
+
+        def call(self, x: Any) -> Any:
+            if kind == "in a layer":
+                return self.head(self.all(x))
+            blocks = self.all["stage"] if kind == "in a dict" else self.all
+            for key in sorted(blocks):
+                x = blocks[key](x)
             return self.head(x)
 
     model = Net()
@@ -653,15 +667,21 @@ def beside_a_step(model: Any, folder: Path) -> str:
     return str(tf.train.Checkpoint(net=model, step=tf.Variable(7)).write(str(folder / "ckpt")))
 
 
+def in_a_part(model: Any, folder: Path) -> str:
+    part = tf.Module()
+    part.net = model
+    return str(tf.train.Checkpoint(trainer=part).write(str(folder / "ckpt")))
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("save", [bare, checkpoint, beside_a_step])
-@pytest.mark.parametrize("are_blocks", [False, True])
+@pytest.mark.parametrize("save", [bare, checkpoint, beside_a_step, in_a_part])
+@pytest.mark.parametrize("kind", ["layers", "blocks", "in a dict", "in a layer"])
 @pytest.mark.parametrize(("before", "after"), [("abc", "bc"), ("ab", "cab"), ("ab", "ba"), ("abc", "abc")])
 def test_names_speak_against_the_keys_of_a_dict_below_any_root(
-    before: str, after: str, save: Saved, family: str, tmp_path: Path, *, are_blocks: bool
+    before: str, after: str, kind: str, save: Saved, family: str, tmp_path: Path
 ) -> None:
-    source = randomized(in_dict("tf_keras", before, are_blocks=are_blocks))
-    path, target = save(source, tmp_path), in_dict(family, after, are_blocks=are_blocks)
+    source = randomized(in_dict("tf_keras", before, kind))
+    path, target = save(source, tmp_path), in_dict(family, after, kind)
     if before == after:
         pr.restore_subset(target, path)
         assert contents(target) == contents(source)
